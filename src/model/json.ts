@@ -1,0 +1,3 @@
+/** Any value JSON can carry: what claims, entries and reports are made of. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type JsonObject = { readonly [key: string]: JsonValue };
