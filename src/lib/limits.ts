@@ -30,3 +30,10 @@ export const tokenBytesMax: number = 65_536;
 export const issuerDocumentBytesMax: number = 102_400;
 /** Topic ids kept per upstream. */
 export const topicIdsMax: number = 1_000_000;
+/** Array elements of one message, over all its arrays; each becomes a value in memory, so bytes alone do not bound them. */
+export const messageElementsMax: number = 10_000_000;
+/** Structures within structures of a message. Kafka's deepest schema has 5. */
+export const messageNestingMax: number = 16;
+/** Policy files in one folder, and their bytes together. */
+export const policyFilesMax: number = 1_000;
+export const policyFolderBytesMax: number = 16_777_216;
