@@ -1,0 +1,164 @@
+import type { ProtocolErrorCode } from './protocol-error.ts';
+import { ProtocolError } from './protocol-error.ts';
+import { uuidBytes, writeUuid } from './values.ts';
+
+const stringBytesMax = 32_767;
+const initialBytes = 512;
+
+/** Bytes that an unsigned varint takes. */
+export function uvarintBytes(value: number): number {
+  if (value < 0x80) return 1;
+  if (value < 0x4000) return 2;
+  if (value < 0x20_0000) return 3;
+  return value < 0x1000_0000 ? 4 : 5;
+}
+
+/** Writes values one after the other into a buffer that grows by doubling. A value that does not fit its type throws `ProtocolError`. */
+export class ByteWriter {
+  position: number = 0;
+  readonly #label: string;
+  #bytes: Buffer;
+
+  /** `label` names what is written, for errors. */
+  constructor(label: string, bytes: number = initialBytes) {
+    this.#label = label;
+    this.#bytes = Buffer.allocUnsafe(bytes);
+  }
+
+  error(code: ProtocolErrorCode, what: string): ProtocolError {
+    return new ProtocolError(code, this.position, `${this.#label}: ${what}`);
+  }
+
+  /** All that was written; a view of the writer's buffer, so the writer must not be used again. */
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.position);
+  }
+
+  int8(value: number): void {
+    if ((value << 24) >> 24 !== value) throw this.#range(value, 'int8');
+    this.#bytes[this.#advance(1)] = value;
+  }
+
+  int16(value: number): void {
+    if ((value << 16) >> 16 !== value) throw this.#range(value, 'int16');
+    this.#bytes.writeInt16BE(value, this.#advance(2));
+  }
+
+  uint16(value: number): void {
+    if ((value & 0xffff) !== value) throw this.#range(value, 'uint16');
+    this.#bytes.writeUInt16BE(value, this.#advance(2));
+  }
+
+  int32(value: number): void {
+    if ((value | 0) !== value) throw this.#range(value, 'int32');
+    this.#bytes.writeInt32BE(value, this.#advance(4));
+  }
+
+  /** Sets four bytes written earlier. */
+  int32At(position: number, value: number): void {
+    if ((value | 0) !== value) throw this.#range(value, 'int32');
+    this.#bytes.writeInt32BE(value, position);
+  }
+
+  int64(value: bigint): void {
+    if (BigInt.asIntN(64, value) !== value) throw this.#range(value, 'int64');
+    this.#bytes.writeBigInt64BE(value, this.#advance(8));
+  }
+
+  float64(value: number): void {
+    this.#bytes.writeDoubleBE(value, this.#advance(8));
+  }
+
+  bool(value: boolean): void {
+    this.#bytes[this.#advance(1)] = value ? 1 : 0;
+  }
+
+  /** Unsigned 32-bit varint. */
+  uvarint(value: number): void {
+    if (value >>> 0 !== value) throw this.#range(value, 'an unsigned varint');
+    this.#putUvarint(this.#advance(uvarintBytes(value)), value);
+  }
+
+  uuid(value: string): void {
+    writeUuid(this.#bytes, this.#advance(uuidBytes), value);
+  }
+
+  /** Text with its length before it; null is written as null. */
+  string(value: string | null, compact: boolean): void {
+    if (value === null) {
+      this.#nullLength(compact, 2);
+      return;
+    }
+    const length = Buffer.byteLength(value);
+    if (length > stringBytesMax) throw this.error('bad-length', `a string of ${length} bytes`);
+    if (compact) this.uvarint(length + 1);
+    else this.int16(length);
+    this.#bytes.write(value, this.#advance(length), length, 'utf8');
+  }
+
+  /** Bytes with their length before them; null is written as null. */
+  bytes(value: Uint8Array | null, compact: boolean): void {
+    if (value === null) {
+      this.#nullLength(compact, 4);
+      return;
+    }
+    if (compact) this.uvarint(value.length + 1);
+    else this.int32(value.length);
+    this.raw(value);
+  }
+
+  raw(value: Uint8Array): void {
+    this.#bytes.set(value, this.#advance(value.length));
+  }
+
+  /** The count of an array; -1 for null. */
+  count(count: number, compact: boolean): void {
+    if (compact) this.uvarint(count + 1);
+    else this.int32(count);
+  }
+
+  /** Puts the length of all that was written since `start` before it, as an unsigned varint. */
+  insertLength(start: number): void {
+    const length = this.position - start;
+    const prefixBytes = uvarintBytes(length);
+    const end = this.#advance(prefixBytes);
+    this.#bytes.copyWithin(start + prefixBytes, start, end);
+    this.#putUvarint(start, length);
+  }
+
+  #putUvarint(position: number, value: number): void {
+    let at = position;
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[at] = (rest & 0x7f) | 0x80;
+      at += 1;
+      rest >>>= 7;
+    }
+    this.#bytes[at] = rest;
+  }
+
+  #nullLength(compact: boolean, bytes: number): void {
+    if (compact) this.uvarint(0);
+    else if (bytes === 2) this.int16(-1);
+    else this.int32(-1);
+  }
+
+  #range(value: number | bigint, type: string): ProtocolError {
+    return this.error('bad-value', `${value} does not fit ${type}`);
+  }
+
+  /** Makes room for `length` bytes and gives where they start. */
+  #advance(length: number): number {
+    const start = this.position;
+    const end = start + length;
+    if (end > this.#bytes.length) this.#grow(end);
+    this.position = end;
+    return start;
+  }
+
+  #grow(least: number): void {
+    const grown = Buffer.allocUnsafe(Math.max(least, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.position);
+    this.#bytes = grown;
+  }
+}

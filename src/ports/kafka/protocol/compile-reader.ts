@@ -1,0 +1,154 @@
+/** Turns the schema of one message in one version into a reader, once: nothing about versions is asked while reading. */
+import { messageNestingMax, taggedFieldsMax } from '../../../lib/limits.ts';
+import type { ByteReader } from './byte-reader.ts';
+import type { Fields } from './defaults.ts';
+import { defaultMaker } from './defaults.ts';
+import type { Field, FieldType, MessageSchema, ScalarKind, Struct } from './schema.ts';
+import { includes } from './schema.ts';
+import type { UnknownTag } from './values.ts';
+
+export type Read = (reader: ByteReader) => unknown;
+
+interface Compiled {
+  readonly read: Read;
+  /** The least that one value takes, in bytes. */
+  readonly bytesMin: number;
+}
+
+interface Context {
+  readonly version: number;
+  readonly flexible: boolean;
+  readonly depth: number;
+}
+
+const scalars: Record<Exclude<ScalarKind, 'string' | 'bytes' | 'records'>, Compiled> = {
+  bool: { read: (reader) => reader.bool(), bytesMin: 1 },
+  int8: { read: (reader) => reader.int8(), bytesMin: 1 },
+  int16: { read: (reader) => reader.int16(), bytesMin: 2 },
+  uint16: { read: (reader) => reader.uint16(), bytesMin: 2 },
+  int32: { read: (reader) => reader.int32(), bytesMin: 4 },
+  int64: { read: (reader) => reader.int64(), bytesMin: 8 },
+  float64: { read: (reader) => reader.float64(), bytesMin: 8 },
+  uuid: { read: (reader) => reader.uuid(), bytesMin: 16 },
+};
+
+/** A reader of the message's body in this version, which the schema must have. */
+export function compileReader(schema: MessageSchema, version: number): Read {
+  return compileStruct(schema.struct, { version, flexible: includes(schema.flexible, version), depth: 0 }).read;
+}
+
+function compileStruct(struct: Struct, context: Context): Compiled {
+  if (context.depth > messageNestingMax) throw new Error(`Kafka schema: ${struct.name} nests too deep`);
+  const inner = { ...context, depth: context.depth + 1 };
+  const names = struct.fields.map((field) => field.name);
+  const reads: Read[] = [];
+  let bytesMin = context.flexible ? 1 : 0;
+  for (const field of struct.fields) {
+    const inLine = includes(field.versions, context.version) && !includes(field.tagged, context.version);
+    const compiled = inLine ? compileField(field, inner) : { read: defaultMaker(field), bytesMin: 0 };
+    reads.push(compiled.read);
+    bytesMin += compiled.bytesMin;
+  }
+  const readInLine = (reader: ByteReader): Fields => {
+    const fields: Fields = {};
+    for (let index = 0; index < names.length; index += 1) {
+      fields[names[index] as string] = (reads[index] as Read)(reader);
+    }
+    return fields;
+  };
+  if (!context.flexible) return { read: readInLine, bytesMin };
+  const readTags = compileTags(struct, inner);
+  const read = (reader: ByteReader): Fields => {
+    const fields = readInLine(reader);
+    const count = reader.uvarint();
+    if (count !== 0) readTags(reader, fields, count);
+    return fields;
+  };
+  return { read, bytesMin };
+}
+
+type ReadTags = (reader: ByteReader, fields: Fields, count: number) => void;
+
+/** KIP-482: "tags must be in ascending order", so one that is not, or that comes twice, is refused. */
+function compileTags(struct: Struct, context: Context): ReadTags {
+  const known = new Map<number, { name: string; read: Read }>();
+  for (const field of struct.fields) {
+    if (!includes(field.tagged, context.version)) continue;
+    known.set(field.tag, { name: field.name, read: compileField(field, context).read });
+  }
+  return (reader, fields, count) => {
+    if (count > taggedFieldsMax) throw reader.error('bad-length', `${count} tagged fields`);
+    let unknown: UnknownTag[] | undefined;
+    let before = -1;
+    for (let index = 0; index < count; index += 1) {
+      const tag = reader.uvarint();
+      if (tag <= before) throw reader.error('bad-value', `tag ${tag} comes after tag ${before}`);
+      before = tag;
+      const length = reader.uvarint();
+      if (length > reader.remaining) throw reader.error('truncated', `a tagged field of ${length} bytes`);
+      const field = known.get(tag);
+      if (field === undefined) {
+        unknown ??= [];
+        unknown.push({ tag, data: reader.view(length) });
+        continue;
+      }
+      const end = reader.position + length;
+      fields[field.name] = field.read(reader);
+      if (reader.position !== end) throw reader.error('bad-length', `tagged field "${field.name}" is not ${length} bytes`);
+    }
+    if (unknown !== undefined) fields['unknownTags'] = unknown;
+  };
+}
+
+function compileField(field: Field, context: Context): Compiled {
+  const compact = context.flexible && !field.neverFlexible;
+  return compileType(field.type, includes(field.nullable, context.version), compact, context);
+}
+
+function compileType(type: FieldType, nullable: boolean, compact: boolean, context: Context): Compiled {
+  switch (type.kind) {
+    case 'string':
+      return { read: stringRead(nullable, compact), bytesMin: compact ? 1 : 2 };
+    case 'bytes':
+    case 'records':
+      return { read: bytesRead(nullable, compact), bytesMin: compact ? 1 : 4 };
+    case 'array':
+      return compileArray(type.element, nullable, compact, context);
+    case 'struct':
+      return nullable ? nullableStruct(type.struct, context) : compileStruct(type.struct, context);
+    default:
+      return scalars[type.kind];
+  }
+}
+
+function stringRead(nullable: boolean, compact: boolean): Read {
+  if (compact) return nullable ? (reader) => reader.compactNullableString() : (reader) => reader.compactString();
+  return nullable ? (reader) => reader.nullableString() : (reader) => reader.string();
+}
+
+function bytesRead(nullable: boolean, compact: boolean): Read {
+  if (compact) return nullable ? (reader) => reader.compactNullableBytes() : (reader) => reader.compactBytes();
+  return nullable ? (reader) => reader.nullableBytes() : (reader) => reader.bytes();
+}
+
+function compileArray(elementType: FieldType, nullable: boolean, compact: boolean, context: Context): Compiled {
+  const element = compileType(elementType, false, compact, context);
+  const { read: readElement, bytesMin } = element;
+  const read = (reader: ByteReader): unknown[] | null => {
+    const count = reader.count(compact, bytesMin);
+    if (count === -1) {
+      if (nullable) return null;
+      throw reader.error('bad-value', 'a null array where this version has none');
+    }
+    const elements: unknown[] = [];
+    for (let index = 0; index < count; index += 1) elements.push(readElement(reader));
+    return elements;
+  };
+  return { read, bytesMin: compact ? 1 : 4 };
+}
+
+/** One byte tells whether the structure is there: below 0 it is null. */
+function nullableStruct(struct: Struct, context: Context): Compiled {
+  const { read } = compileStruct(struct, context);
+  return { read: (reader) => (reader.int8() < 0 ? null : read(reader)), bytesMin: 1 };
+}

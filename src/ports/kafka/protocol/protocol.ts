@@ -1,0 +1,25 @@
+/**
+ * The door of the codec: Kafka's wire protocol as data, in both directions and every version of Kafka 4.2.
+ * Pure: no sockets, no files. Whatever does not fit the protocol throws `ProtocolError`, and nothing else is thrown.
+ */
+export type { ApiRow, SpecificationRow } from './apis.ts';
+export { apiByKey, apiByName, apis, specification, supportsVersion } from './apis.ts';
+export { errorName } from './errors.ts';
+export type { ErrorCodes } from './errors.gen.ts';
+export { errorCodes, retriableErrorCodes } from './errors.gen.ts';
+export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
+export {
+  decodeData,
+  decodeRequest,
+  decodeRequestHeader,
+  decodeResponse,
+  decodeResponseBody,
+  encodeData,
+  encodeRequest,
+  encodeResponse,
+} from './messages.ts';
+export type * from './messages.gen.ts';
+export type { ProtocolErrorCode } from './protocol-error.ts';
+export { ProtocolError } from './protocol-error.ts';
+export type { Draft, UnknownTag } from './values.ts';
+export { zeroUuid } from './values.ts';
