@@ -37,3 +37,35 @@ export const messageNestingMax: number = 16;
 /** Policy files in one folder, and their bytes together. */
 export const policyFilesMax: number = 1_000;
 export const policyFolderBytesMax: number = 16_777_216;
+/** Audit entries that wait for the disk. Beyond it, strict mode lets every operation wait until they are written. */
+export const auditQueueBytesMax: number = 16_777_216;
+/** Beyond it flow windows and other entries about what already happened are lost and counted; the rest at half as much again. */
+export const auditQueueBytesHardMax: number = 67_108_864;
+/** One write to the audit log, and one fsync. */
+export const auditBatchBytesMax: number = 1_048_576;
+/** The audit log continues in a new segment beyond it. */
+export const auditSegmentBytesMax: number = 67_108_864;
+/** How long one write to the audit log may take before operations are refused (strict) or let pass (available). */
+export const auditStallMs: number = 10_000;
+/** Characters of one name, id or address in an audit entry; Kafka's topic names have at most 249. */
+export const auditNameCharsMax: number = 512;
+/** Characters of one explanation in an audit entry. */
+export const auditDetailCharsMax: number = 1_024;
+/** Groups of a principal that an audit entry lists. */
+export const auditGroupsMax: number = 100;
+/** Connections may come back to their session this long after the last of them left. */
+export const sessionLingerMs: number = 30_000;
+/** Sessions without a connection that are kept per principal; the oldest is closed beyond it. */
+export const lingeringSessionsPerPrincipalMax: number = 100;
+/** Flows that one session remembers to have opened; the oldest is entered again when it is used again. */
+export const flowsPerSessionMax: number = 10_000;
+/** Flow windows of one session at a time; all are written out when there would be more. */
+export const flowWindowsPerSessionMax: number = 10_000;
+/** Disjoint offset ranges of one flow window; the closest two become one, marked approximate, when there would be more. */
+export const offsetRangesPerWindowMax: number = 16;
+/** Equal denials within this time become one entry with a count. */
+export const foldMs: number = 1_000;
+/** Distinct denials and refusals of one session that are told apart at a time. */
+export const foldsPerSessionMax: number = 256;
+/** Distinct authentication failures of the gateway that are told apart at a time. */
+export const authenticationFoldsMax: number = 1_024;
