@@ -69,3 +69,31 @@ export const foldMs: number = 1_000;
 export const foldsPerSessionMax: number = 256;
 /** Distinct authentication failures of the gateway that are told apart at a time. */
 export const authenticationFoldsMax: number = 1_024;
+/** One policy file. */
+export const policyFileBytesMax: number = 16_777_216;
+/** Levels of maps and lists in one policy document; the format itself needs 10. */
+export const policyNestingMax: number = 24;
+/** Problems reported for one load; the rest are counted. */
+export const policyProblemsMax: number = 100;
+/** One name or pattern in a policy. */
+export const policyPatternCharsMax: number = 512;
+/** Stars in one pattern: bounds the work of one match together with its length. */
+export const policyPatternStarsMax: number = 16;
+/** A `when` condition, as text and as nodes of its syntax tree. */
+export const conditionCharsMax: number = 4_096;
+export const conditionNodesMax: number = 500;
+/** Loops (`all`, `exists`, `map`, `filter`) in one condition; none may stand inside another. */
+export const conditionLoopsMax: number = 8;
+/** Values, counted at every depth, in the claims that conditions may look at; more makes every condition fail. */
+export const conditionClaimValuesMax: number = 4_096;
+/** Levels of maps and lists in a token's claims that the policy looks at; a deeper token is granted nothing. */
+export const claimNestingMax: number = 32;
+/** Principals whose access is remembered under one revision. */
+export const principalsRememberedMax: number = 10_000;
+/** Compiled tables remembered under one revision; principals for whom the same rules count share one. */
+export const accessTablesRememberedMax: number = 2_000;
+/** Decisions remembered per table and under one revision: names come from clients. */
+export const decisionsPerTableMax: number = 16_384;
+export const decisionsRememberedMax: number = 200_000;
+/** A longer resource name is decided anew each time, so that remembered names stay small. */
+export const decisionNameCharsMax: number = 256;
