@@ -97,3 +97,21 @@ export const decisionsPerTableMax: number = 16_384;
 export const decisionsRememberedMax: number = 200_000;
 /** A longer resource name is decided anew each time, so that remembered names stay small. */
 export const decisionNameCharsMax: number = 256;
+/** Nesting of a token's header or claims and of an issuer's documents. */
+export const jsonDepthMax: number = 32;
+/** One document from an issuer, from the first byte sent to the last received. */
+export const issuerFetchTimeoutMs: number = 5_000;
+/** Time between two fetches of one issuer's keys that unknown key ids ask for, so that nobody can make the gateway hammer it. */
+export const issuerRefetchCooldownMs: number = 30_000;
+/** Age at which an issuer's keys are fetched again in the background; half of `keysMaxAgeMs` where that is less. */
+export const issuerRefreshIntervalMs: number = 300_000;
+/** Keys of one issuer. */
+export const issuerKeysMax: number = 100;
+/** Verified tokens remembered per gateway process: how many, and their bytes together. */
+export const verifiedTokensMax: number = 10_000;
+export const verifiedTokensBytesMax: number = 33_554_432;
+/** A principal's id, in UTF-16 units. */
+export const principalIdCharsMax: number = 256;
+/** Groups of one principal; a token with more is refused, since leaving some out could leave out one that is denied. */
+export const principalGroupsMax: number = 1_000;
+export const groupNameCharsMax: number = 256;
