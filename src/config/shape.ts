@@ -1,8 +1,8 @@
 /** The small shapes that the sections of `sluice.yaml` are made of. Every message says what to write instead. */
 import { resolve } from 'node:path';
 import * as z from 'zod';
+import { nearest } from '../lib/nearest.ts';
 import type { HostPort, SecretSource } from '../model/settings.ts';
-import { closest } from './did-you-mean.ts';
 import { formatDuration, parseDurationMs } from './units.ts';
 
 /** Unknown keys are reported one problem per key: the messages are joined by this and split again where they are placed. */
@@ -20,7 +20,7 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  const near = closest(key, known);
+  const near = nearest(key, known);
   return `Unknown key "${key}". ${near === null ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`}`;
 }
 
@@ -28,7 +28,7 @@ function unknownKey(key: string, known: readonly string[]): string {
 export function word<const Words extends readonly [string, ...string[]]>(words: Words): z.ZodType<Words[number]> {
   return z.enum(words, {
     error: (issue) => {
-      const near = typeof issue.input === 'string' ? closest(issue.input, words) : null;
+      const near = typeof issue.input === 'string' ? nearest(issue.input, words) : null;
       const choice = words.length === 1 ? `Write ${words[0]}.` : `Write one of ${words.join(', ')}.`;
       return near === null || words.length === 1 ? choice : `${choice} Did you mean "${near}"?`;
     },
