@@ -65,10 +65,13 @@ process.exitCode = reportTotals(results, performance.now() - startedMs);
 /** The groups and the files that the arguments select; a file is in one group only. */
 function plan(): readonly (readonly [Group, readonly string[]])[] {
   if (values.long && positionals.length > 0) {
-    return [[longGroup, find(longGroup).filter((file) => positionals.some((word) => file.startsWith(`test/long/${word}`)))]];
+    return [
+      [longGroup, find(longGroup).filter((file) => positionals.some((word) => file.startsWith(`test/long/${word}`)))],
+    ];
   }
   const chosen = values.long ? [...groups, longGroup] : groups;
-  const selected = (file: string): boolean => positionals.length === 0 || positionals.some((word) => file.includes(word));
+  const selected = (file: string): boolean =>
+    positionals.length === 0 || positionals.some((word) => file.includes(word));
   return chosen.map((group) => [group, find(group).filter(selected)] as const);
 }
 

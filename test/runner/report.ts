@@ -35,7 +35,9 @@ export function reportTotals(results: readonly FileResult[], durationMs: number)
   const passed = sum((result) => result.passed);
   const failed = sum((result) => result.failed);
   const ran = passed + failed > 0;
-  console.log(`\nFiles: ${results.length}, in ${seconds(durationMs)}${ran ? '' : '; no test ran, which counts as a failure'}`);
+  console.log(
+    `\nFiles: ${results.length}, in ${seconds(durationMs)}${ran ? '' : '; no test ran, which counts as a failure'}`,
+  );
   console.log(`${passed} passed, ${failed} failed, ${sum((result) => result.skipped)} skipped`);
   return ran && failed === 0 ? 0 : 1;
 }

@@ -28,7 +28,12 @@ export async function runFile(file: string, mark: string, timeoutMs: number): Pr
     killMarked(mark);
   }, timeoutMs);
   const events: TestEvent[] = [];
-  const stream = run({ files: [resolve(file)], isolation: 'process', concurrency: false, env: { ...process.env, [markVariable]: mark } });
+  const stream = run({
+    files: [resolve(file)],
+    isolation: 'process',
+    concurrency: false,
+    env: { ...process.env, [markVariable]: mark },
+  });
   for await (const event of stream as AsyncIterable<TestEvent>) events.push(event);
   clearTimeout(watchdog);
 
@@ -45,7 +50,12 @@ async function endLeftBehind(mark: string): Promise<string[]> {
 }
 
 /** Counts come from the file's own summary; a file that dies, or holds no test, has none and fails. */
-function summarise(file: string, events: readonly TestEvent[], troubles: readonly string[], durationMs: number): FileResult {
+function summarise(
+  file: string,
+  events: readonly TestEvent[],
+  troubles: readonly string[],
+  durationMs: number,
+): FileResult {
   let counts = { tests: 0, passed: 0, skipped: 0, todo: 0 };
   let success = true;
   const failures: string[] = [...troubles];

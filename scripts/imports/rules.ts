@@ -1,0 +1,176 @@
+/**
+ * Who may import whom (docs/ARCHITECTURE.md shows the same as a picture). Type imports count like any other.
+ *
+ * A part is a folder of `src/`. Its door is the file named after it; everything else in it is private. `lib` and
+ * `model` have no single door: each of their files is public.
+ */
+import type { IFlattenedRuleSet, IForbiddenRuleType } from 'dependency-cruiser';
+
+export interface Part {
+  /** Folder below `src/`. */
+  readonly name: string;
+  /** The parts it may import, besides itself. */
+  readonly imports: readonly string[];
+  readonly doors: 'every file' | readonly string[];
+  /** Node's own modules it must do without: `all`, or those that reach sockets or files. */
+  readonly without?: 'all' | 'sockets and files' | 'sockets';
+}
+
+function part(name: string, imports: readonly string[], without?: Part['without']): Part {
+  const door = `src/${name}/${name.slice(name.lastIndexOf('/') + 1)}.ts`;
+  return { name, imports, doors: [door], ...(without && { without }) };
+}
+
+const persistent = ['model', 'lib', 'store'];
+const control = ['identity', 'policy', 'approval', 'audit', 'recording', 'store', 'model', 'lib'];
+
+/** In the order of the page: a part is added here, and nowhere else, before its folder is. */
+export const parts: readonly Part[] = [
+  { name: 'model', imports: [], doors: 'every file', without: 'all' },
+  { name: 'lib', imports: [], doors: 'every file' },
+  part('config', ['model', 'lib']),
+  part('telemetry', ['model', 'lib']),
+  part('policy', ['model', 'lib'], 'sockets and files'),
+  part('masking', ['model', 'lib'], 'sockets and files'),
+  part('store', ['model', 'lib']),
+  part('identity', persistent),
+  part('approval', persistent),
+  part('audit', persistent),
+  part('recording', persistent),
+  part('gate', ['policy', 'identity', 'approval', 'audit', 'recording', 'model', 'lib'], 'sockets'),
+  { ...part('ports/kafka/protocol', ['lib'], 'sockets and files'), doors: protocolDoors() },
+  part('ports/kafka', ['ports/kafka/protocol', 'gate', 'identity', 'masking', 'recording', 'model', 'lib']),
+  part('process', ['config', 'telemetry', 'lib']),
+  part('sts', control),
+  part('server', control),
+  { name: 'cli', imports: ['config', 'policy', 'audit', 'lib', 'model'], doors: [] },
+];
+
+/** The message types that the codec generates are public beside its door. */
+function protocolDoors(): string[] {
+  return ['src/ports/kafka/protocol/protocol.ts', 'src/ports/kafka/protocol/messages.gen.ts'];
+}
+
+/** The composition root may open every door; only the command line starts it. */
+const root = 'src/main.ts';
+const rootImporters: readonly string[] = ['cli'];
+
+const test = String.raw`\.test\.ts$`;
+const sockets = ['net', 'tls', 'http', 'https', 'http2', 'dgram', 'dns', 'child_process', 'cluster', 'worker_threads'];
+const files = ['fs', 'sqlite'];
+
+/** The part a file of `src/` belongs to; null for the composition root and for a file that is in no known part. */
+export function partOf(path: string): Part | null {
+  const candidates = parts.filter(({ name }) => path.startsWith(`src/${name}/`));
+  return candidates.reduce<Part | null>((best, one) => (best && best.name.length > one.name.length ? best : one), null);
+}
+
+export function isPlaced(path: string): boolean {
+  return path === root || !path.startsWith('src/') || partOf(path) !== null;
+}
+
+export const ruleSet: IFlattenedRuleSet = {
+  forbidden: [
+    ...parts.flatMap((one) => [importsOf(one), ...doorOf(one), ...withoutOf(one)]),
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      comment: 'Files must not import each other in a circle, types included.',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'src-stands-alone',
+      severity: 'error',
+      comment: 'The product must not import tests, the harness, the demo, benchmarks or scripts.',
+      from: { path: '^src/', pathNot: test },
+      to: { path: '^(test|harness|demo|bench|scripts)/' },
+    },
+    {
+      name: 'tests-are-not-imported',
+      severity: 'error',
+      comment: 'What a test file offers to others belongs in a file of its own.',
+      from: {},
+      to: { path: test },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      comment: 'The import leads nowhere.',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'listed-in-package-json',
+      severity: 'error',
+      comment: 'A dependency of a dependency is not ours: list it in package.json or do without.',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'no-development-dependencies',
+      severity: 'error',
+      comment: 'The product must run without devDependencies.',
+      from: { path: '^src/', pathNot: test },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm'], pathNot: 'node_modules/@types/' },
+    },
+  ],
+};
+
+function importsOf(one: Part): IForbiddenRuleType {
+  const allowed = [one.name, ...one.imports].map((name) => inside(name));
+  return {
+    name: `${one.name}-imports`,
+    severity: 'error',
+    comment: `${one.name} may import ${one.imports.length === 0 ? 'no other part' : `only ${one.imports.join(', ')}`}.`,
+    from: ownedBy(one),
+    to: {
+      path: '^src/',
+      pathNot: [...allowed, ...(rootImporters.includes(one.name) ? [`^${root}$`] : [])],
+    },
+  };
+}
+
+/** Files outside a part reach it through its door only; tests outside `src/`, the harness and scripts may look inside. */
+function doorOf(one: Part): IForbiddenRuleType[] {
+  if (one.doors === 'every file') return [];
+  return [
+    {
+      name: `${one.name}-door`,
+      severity: 'error',
+      comment: `Import ${one.doors[0] ?? 'nothing'} instead: the rest of ${one.name} is private to its folder.`,
+      from: { path: '^src/', pathNot: inside(one.name) },
+      to: { ...ownedBy(one), pathNot: [...nested(one), ...one.doors.map((door) => `^${door}$`)] },
+    },
+  ];
+}
+
+function withoutOf(one: Part): IForbiddenRuleType[] {
+  if (one.without === undefined) return [];
+  const names = one.without === 'sockets' ? sockets : [...sockets, ...files];
+  const from = { ...ownedBy(one), pathNot: [...nested(one), test] };
+  const rule = { name: `${one.name}-purity`, severity: 'error' as const, from };
+  if (one.without === 'all') {
+    const dependencyTypes = ['core' as const, 'npm' as const, 'npm-dev' as const];
+    return [{ ...rule, comment: `${one.name} imports nothing.`, to: { dependencyTypes } }];
+  }
+  return [
+    {
+      ...rule,
+      comment: `${one.name} does without ${one.without}.`,
+      to: { dependencyTypes: ['core'], path: `^(node:)?(${names.join('|')})(/|$)` },
+    },
+  ];
+}
+
+function ownedBy(one: Part): { path: string; pathNot: string[] } {
+  return { path: inside(one.name), pathNot: nested(one) };
+}
+
+function nested(one: Part): string[] {
+  return parts.filter(({ name }) => name.startsWith(`${one.name}/`)).map(({ name }) => inside(name));
+}
+
+function inside(name: string): string {
+  return `^src/${name}/`;
+}
