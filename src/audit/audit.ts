@@ -1,24 +1,100 @@
 /** The door of the audit part: entries in, lines on disk out. The Merkle log will stand behind the same door. */
-import type { JsonObject } from '../model/json.ts';
+import type { Clock } from '../lib/clock.ts';
+import { SluiceError, messageOf } from '../lib/errors.ts';
+import {
+  auditBatchBytesMax,
+  auditQueueBytesHardMax,
+  auditQueueBytesMax,
+  auditSegmentBytesMax,
+  auditStallMs,
+} from '../lib/limits.ts';
+import type { Logger } from '../lib/logger.ts';
+import { mustBeDurable } from './catalogue.ts';
+import type { EntryDraft } from './draft.ts';
+import { openFolder } from './files.ts';
+import type { LogFiles } from './files.ts';
+import { recoveries } from './recovery.ts';
+import { Segments } from './segments.ts';
+import { AuditWriter } from './writer.ts';
+import type { WriterBounds } from './writer.ts';
 
-/** An entry as its emitter knows it; the log adds id, time, source and the envelope. */
-export interface EntryDraft {
-  /** From the catalogue: `session.opened`, `operation.denied`, … */
-  readonly code: string;
-  /** `topic/payments`; absent for entries about a session or the gateway. */
-  readonly subject?: string;
-  readonly data: JsonObject;
+export { auditEvent } from './draft.ts';
+export type { EntryDraft } from './draft.ts';
+export type * from './events.ts';
+export { catalogue, renderEntry } from './catalogue.ts';
+
+export interface AuditStatus {
+  /** Whether the last write worked. */
+  readonly writable: boolean;
+  /** More waits for the disk than `auditQueueBytesMax`: in strict mode wait for `durable()` before going on. */
+  readonly backlogged: boolean;
+  /** Entries lost so far. */
+  readonly lost: number;
+  /** Entries appended so far, lost ones included. */
+  readonly entries: number;
 }
 
 export interface AuditLog {
   /** Queues an entry and returns its id; order is kept. */
   append(draft: EntryDraft): string;
   /**
-   * Resolves when every entry appended before the call is on disk (fsync).
+   * Resolves when every entry appended before the call is on disk (fsync). In `available` mode it resolves as well
+   * where the disk cannot be written: the entries stay queued, and those that the queue cannot hold are counted.
    * @throws SluiceError `audit-unavailable` in strict mode where it cannot be written
    */
   durable(): Promise<void>;
-  /** Entries lost so far in `available` mode, and whether the log can be written now. */
-  status(): { readonly writable: boolean; readonly lost: number; readonly entries: number };
+  /** One object for the life of the log, kept current: asking on the hot path costs nothing. */
+  status(): AuditStatus;
+  /** Writes what is queued and a last `log.closed`. Entries appended later are lost. */
   close(): Promise<void>;
+}
+
+export interface AuditLogOptions {
+  /** Made where it is missing (mode 0700); one gateway's alone. */
+  readonly directory: string;
+  readonly mode: 'strict' | 'available';
+  readonly gatewayId: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const defaultBounds: WriterBounds = {
+  queueBytesMax: auditQueueBytesMax,
+  queueBytesHardMax: auditQueueBytesHardMax,
+  batchBytesMax: auditBatchBytesMax,
+  stallMs: auditStallMs,
+  retryMs: 100,
+  retryMsMax: 5_000,
+};
+
+/**
+ * Opens the log: JSON lines in append-only segments `audit-YYYYMMDD-HHMMSS-NNN.jsonl`, a new one for each run and
+ * whenever one is full. What an earlier run left unfinished stays as it is and is reported with `log.recovered`.
+ *
+ * @param files tests put their own here to make the disk fail
+ * @throws SluiceError `audit-unavailable` where the folder cannot be made or read, in either mode
+ */
+export async function openAuditLog(
+  options: AuditLogOptions,
+  files?: LogFiles,
+  bounds: Partial<WriterBounds & { readonly segmentBytesMax: number }> = {},
+): Promise<AuditLog> {
+  try {
+    const folder = files ?? (await openFolder(options.directory));
+    const names = await folder.list();
+    const found = await recoveries(folder);
+    const segments = new Segments(folder, names.at(-1) ?? '', options.clock, bounds.segmentBytesMax ?? auditSegmentBytesMax);
+    const writer = new AuditWriter({ ...options, segments, bounds: { ...defaultBounds, ...bounds }, mustBeDurable });
+    for (const draft of found) {
+      options.logger.warn({ segment: String(draft.data['segment']) }, 'an earlier run of the gateway did not close its audit log');
+      writer.append(draft);
+    }
+    return writer;
+  } catch (cause) {
+    throw new SluiceError(
+      'audit-unavailable',
+      `The audit folder ${options.directory} cannot be used: ${messageOf(cause)}. Give the gateway's user a folder of its own there.`,
+      { cause },
+    );
+  }
 }

@@ -1,0 +1,184 @@
+/** What each entry of the audit log says: the shape of `data` for every code. The catalogue holds schemas of the same shapes. */
+
+export type PrincipalData = {
+  readonly kind: string;
+  readonly id: string;
+  readonly issuer: string;
+  readonly groups: readonly string[];
+  /** Groups beyond those listed. */
+  readonly groups_more?: number;
+};
+
+export type ClientData = {
+  readonly address: string;
+  readonly client_id: string;
+  readonly software: string;
+  readonly mechanism: string;
+  readonly tls: boolean;
+};
+
+/** On every entry about a session. `seq` counts from 1 (`session.opened`) without a gap; (`session_id`, `seq`) is unique. */
+export type SessionData = {
+  readonly session_id: string;
+  readonly seq: number;
+  readonly port: string;
+  readonly principal: PrincipalData;
+  readonly client: ClientData;
+  /** Revision in force, or `none`. */
+  readonly policy_revision: string;
+};
+
+export type RuleData = {
+  readonly policy: string;
+  readonly effect: 'allow' | 'deny';
+  readonly index: number;
+  readonly source: string;
+};
+
+/** The fields of Confluent's audit log, in our words, and the rule that decided. */
+export type AuthorizationData = {
+  readonly granted: boolean;
+  readonly operation: string;
+  readonly resourceType: string;
+  /** `*` where `patternType` is `any`. */
+  readonly resourceName: string;
+  /** `literal` is the one resource named; `any` asks whether any resource of the type will do. */
+  readonly patternType: 'literal' | 'any';
+  /** Absent where the operation touches no single partition. */
+  readonly partition?: number;
+  readonly reason: string;
+  readonly rule: RuleData | null;
+};
+
+export type CredentialData = { readonly type: string; readonly id: string };
+
+export type SessionCounters = {
+  /** Entries of this session, this one included: equal to its `seq`. */
+  readonly entries: number;
+  readonly connections: number;
+  readonly denials: number;
+  readonly refusals: number;
+  readonly flows: number;
+  readonly windows: number;
+  readonly records_read: number;
+  readonly records_written: number;
+  readonly bytes_read: number;
+  readonly bytes_written: number;
+};
+
+/** Offsets are decimal strings: they have 64 bits, more than a JSON number holds. */
+export type FlowData = {
+  readonly operation: 'read' | 'write';
+  readonly topic: string;
+  readonly partition: number;
+  /** Disjoint, ascending, both ends inclusive. */
+  readonly ranges: readonly (readonly [string, string])[];
+  /** True where ranges were joined over a gap because there were too many: they then cover more than flowed. */
+  readonly approximate: boolean;
+  readonly records: number;
+  /** Of `records`, those whose offsets the broker did not tell (acks=0). */
+  readonly records_without_offset: number;
+  readonly bytes: number;
+  readonly requests: number;
+};
+
+/** `data` by code. */
+export type EventData = {
+  readonly 'gateway.started': {
+    readonly version: string;
+    readonly audit_mode: string;
+    readonly ports: readonly string[];
+    readonly policy_revision: string;
+  };
+  readonly 'gateway.stopped': { readonly reason: string };
+  readonly 'policy.loaded': {
+    readonly revision: string;
+    readonly previous_revision: string;
+    readonly documents: readonly string[];
+  };
+  readonly 'policy.rejected': {
+    /** The revision that stays in force, or `none`. */
+    readonly revision_in_force: string;
+    /** The first problems; `problems_total` counts all. */
+    readonly problems: readonly {
+      readonly path: string;
+      readonly line: number;
+      readonly column: number;
+      readonly message: string;
+    }[];
+    readonly problems_total: number;
+  };
+  readonly 'session.opened': SessionData & {
+    readonly credential: CredentialData;
+    /** RFC 3339; `null` where the credential has no end. */
+    readonly expires_at: string | null;
+  };
+  readonly 'session.closed': SessionData & {
+    readonly reason: string;
+    readonly opened_at: string;
+    readonly counters: SessionCounters;
+  };
+  readonly 'authentication.failed': {
+    readonly port: string;
+    readonly client: ClientData;
+    readonly failure: { readonly code: string; readonly detail: string };
+    /** What the credential said of itself, unverified. */
+    readonly claimed: { readonly id: string; readonly issuer: string };
+    readonly count: number;
+    /** Present where `count` covers other addresses too. */
+    readonly more_addresses?: true;
+  };
+  readonly 'authentication.renewed': SessionData & {
+    readonly credential: CredentialData;
+    readonly expires_at: string | null;
+    /** The session that the connection was in before; equal to `session_id` where the credential is the same. */
+    readonly previous_session_id: string;
+  };
+  readonly 'operation.denied': SessionData & {
+    readonly authorization: AuthorizationData;
+    readonly request: string;
+    /** How many equal denials this entry stands for. */
+    readonly count: number;
+    /** Present where `count` covers other resources of the type too. */
+    readonly more_resources?: true;
+  };
+  readonly 'operation.refused': SessionData & {
+    readonly refusal: { readonly code: string; readonly detail: string };
+    readonly request: string;
+    readonly count: number;
+  };
+  readonly 'flow.opened': SessionData & {
+    readonly authorization: AuthorizationData;
+    readonly request: string;
+  };
+  readonly 'flow.window': SessionData & {
+    readonly flow: FlowData;
+    readonly window: { readonly start: string; readonly end: string };
+  };
+  readonly 'log.recovered': {
+    readonly segment: string;
+    readonly cause: 'not-closed' | 'torn-line' | 'write-failed';
+    /** Bytes of the segment up to the end of its last complete line. */
+    readonly complete_bytes: number;
+    /** Bytes after it, which are no entry. */
+    readonly torn_bytes: number;
+    /** The last complete entry of the segment; empty where there is none. */
+    readonly last_id: string;
+    readonly last_time: string;
+  };
+  readonly 'log.entries-lost': {
+    readonly count: number;
+    readonly first_id: string;
+    readonly last_id: string;
+    readonly since: string;
+    readonly until: string;
+    readonly cause: string;
+  };
+  readonly 'log.closed': {
+    /** Entries of this run of the gateway, this one included. */
+    readonly entries: number;
+    readonly lost: number;
+  };
+};
+
+export type EventCode = keyof EventData;

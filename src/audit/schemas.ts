@@ -1,0 +1,164 @@
+/** The shapes of events.ts as schemas: what tests hold every written entry against, and what docs/audit.md is made of. */
+import { z } from 'zod';
+import type { EventCode, EventData } from './events.ts';
+
+const count = z.int().nonnegative();
+const instant = z.iso.datetime({ precision: 3 });
+const offset = z.string().regex(/^\d{1,19}$/);
+
+const principal = z.strictObject({
+  kind: z.enum(['user', 'workload', 'job', 'agent']),
+  id: z.string(),
+  issuer: z.string(),
+  groups: z.array(z.string()),
+  groups_more: count.exactOptional(),
+});
+
+const client = z.strictObject({
+  address: z.string(),
+  client_id: z.string(),
+  software: z.string(),
+  mechanism: z.string(),
+  tls: z.boolean(),
+});
+
+const session = {
+  session_id: z.uuid().describe('the session; its entries are told apart by `seq`'),
+  seq: z.int().positive().describe('from 1 without a gap within the session'),
+  port: z.string().describe("the gateway's port, by its configured name"),
+  principal: principal.describe('who: kind, id, issuer and groups'),
+  client: client.describe("the client's address, its own name, its software and how it proved who it is"),
+  policy_revision: z.string().describe('the policy revision in force, or `none`'),
+};
+
+const rule = z.strictObject({
+  policy: z.string(),
+  effect: z.enum(['allow', 'deny']),
+  index: count,
+  source: z.string(),
+});
+
+const authorization = z
+  .strictObject({
+    granted: z.boolean(),
+    operation: z.string(),
+    resourceType: z.string(),
+    resourceName: z.string(),
+    patternType: z.enum(['literal', 'any']),
+    partition: count.exactOptional(),
+    reason: z.string(),
+    rule: rule.nullable(),
+  })
+  .describe('the operation, the resource, the answer, and the rule that made it (`null`: no rule matched)');
+
+const request = z.string().describe("the protocol's own name of the request");
+const folded = z.int().positive().describe('how many equal ones this entry stands for');
+const credential = z.strictObject({ type: z.string(), id: z.string() }).describe('which credential, never the credential');
+const expiresAt = instant.nullable().describe('when the credential dies; `null`: never');
+const because = z.strictObject({ code: z.string(), detail: z.string() });
+
+const counters = z
+  .strictObject({
+    entries: count,
+    connections: count,
+    denials: count,
+    refusals: count,
+    flows: count,
+    windows: count,
+    records_read: count,
+    records_written: count,
+    bytes_read: count,
+    bytes_written: count,
+  })
+  .describe('what the session did; `entries` is how many entries of it the log must hold, this one included');
+
+const flow = z
+  .strictObject({
+    operation: z.enum(['read', 'write']),
+    topic: z.string(),
+    partition: count,
+    ranges: z.array(z.tuple([offset, offset])),
+    approximate: z.boolean(),
+    records: count,
+    records_without_offset: count,
+    bytes: count,
+    requests: count,
+  })
+  .describe('what flowed: disjoint offset ranges with both ends inclusive, record count, bytes, requests');
+
+export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]> } = {
+  'gateway.started': z.strictObject({
+    version: z.string(),
+    audit_mode: z.string().describe('`strict` or `available`'),
+    ports: z.array(z.string()),
+    policy_revision: z.string(),
+  }),
+  'gateway.stopped': z.strictObject({ reason: z.string() }),
+  'policy.loaded': z.strictObject({
+    revision: z.string(),
+    previous_revision: z.string().describe('or `none`'),
+    documents: z.array(z.string()).describe('names of the documents'),
+  }),
+  'policy.rejected': z.strictObject({
+    revision_in_force: z.string().describe('the revision that stays, or `none`'),
+    problems: z
+      .array(z.strictObject({ path: z.string(), line: count, column: count, message: z.string() }))
+      .describe('the first problems'),
+    problems_total: count,
+  }),
+  'session.opened': z.strictObject({ ...session, credential, expires_at: expiresAt }),
+  'session.closed': z.strictObject({ ...session, reason: z.string(), opened_at: instant, counters }),
+  'authentication.failed': z.strictObject({
+    port: z.string(),
+    client,
+    failure: because.describe('which check failed'),
+    claimed: z.strictObject({ id: z.string(), issuer: z.string() }).describe('what the credential said of itself, unverified'),
+    count: folded,
+    more_addresses: z.literal(true).exactOptional().describe('`count` covers other addresses too'),
+  }),
+  'authentication.renewed': z.strictObject({
+    ...session,
+    credential,
+    expires_at: expiresAt,
+    previous_session_id: z.uuid().describe('the session that the connection was in before'),
+  }),
+  'operation.denied': z.strictObject({
+    ...session,
+    authorization,
+    request,
+    count: folded,
+    more_resources: z.literal(true).exactOptional().describe('`count` covers other resources of the type too'),
+  }),
+  'operation.refused': z.strictObject({
+    ...session,
+    refusal: because.describe('why no rule could have permitted it'),
+    request,
+    count: folded,
+  }),
+  'flow.opened': z.strictObject({ ...session, authorization, request }),
+  'flow.window': z.strictObject({
+    ...session,
+    flow,
+    window: z.strictObject({ start: instant, end: instant }).describe('when it flowed'),
+  }),
+  'log.recovered': z.strictObject({
+    segment: z.string(),
+    cause: z.enum(['not-closed', 'torn-line', 'write-failed']),
+    complete_bytes: count.describe('bytes of the segment up to the end of its last complete line'),
+    torn_bytes: count.describe('bytes after it, which are no entry'),
+    last_id: z.string().describe('the last complete entry'),
+    last_time: z.string(),
+  }),
+  'log.entries-lost': z.strictObject({
+    count: z.int().positive(),
+    first_id: z.string(),
+    last_id: z.string(),
+    since: instant,
+    until: instant,
+    cause: z.string(),
+  }),
+  'log.closed': z.strictObject({
+    entries: count.describe('entries of this run of the gateway, this one included'),
+    lost: count,
+  }),
+};

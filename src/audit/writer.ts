@@ -1,0 +1,267 @@
+import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../lib/clock.ts';
+import { SluiceError, messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/logger.ts';
+import { auditEvent } from './draft.ts';
+import type { EntryDraft } from './draft.ts';
+import { entryLine } from './envelope.ts';
+import { Losses } from './losses.ts';
+import type { Segments } from './segments.ts';
+import { Waiters } from './waiters.ts';
+
+export interface WriterBounds {
+  /** Bytes waiting beyond which the log is backlogged. */
+  readonly queueBytesMax: number;
+  /** Bytes waiting beyond which entries are lost; those that must be durable at half as much again. */
+  readonly queueBytesHardMax: number;
+  readonly batchBytesMax: number;
+  /** A write that takes longer counts as failed until it ends. */
+  readonly stallMs: number;
+  /** First wait after a failed write; doubled up to `retryMsMax`. */
+  readonly retryMs: number;
+  readonly retryMsMax: number;
+}
+
+export interface WriterOptions {
+  readonly segments: Segments;
+  readonly mode: 'strict' | 'available';
+  readonly gatewayId: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly bounds: WriterBounds;
+  /** Whether entries of a code must be on disk before their operation takes effect. */
+  readonly mustBeDurable: (code: string) => boolean;
+}
+
+export interface WriterStatus {
+  readonly writable: boolean;
+  readonly backlogged: boolean;
+  readonly lost: number;
+  readonly entries: number;
+}
+
+interface Batch {
+  bytes: Buffer;
+  readonly lines: number;
+  readonly queuedBytes: number;
+}
+
+/**
+ * Group commit: entries queue up while a batch is on its way to disk, and go together with the next. An idle log
+ * writes an entry at once; a busy one makes one fsync for many.
+ *
+ *   append ─→ queue ─→ batch ─→ write + fsync ─→ waiters resolve
+ *                        ↑            │ fails, or takes longer than stallMs
+ *                        └── retry ←──┘ strict: waiters reject; available: waiters resolve
+ */
+export class AuditWriter {
+  readonly #options: WriterOptions;
+  readonly #source: string;
+  /** Ids are `RUN.N`: N counts every entry of this run without a gap, so that a missing one shows. */
+  readonly #run: string;
+  readonly #status = { writable: true, backlogged: false, lost: 0, entries: 0 };
+  readonly #losses = new Losses();
+  readonly #waiters = new Waiters();
+  #lines: string[] = [];
+  #queuedBytes = 0;
+  /** Lines queued and lines on disk so far, counted from the first of this run. */
+  #queuedLines = 0;
+  #durableLines = 0;
+  #draining: Promise<void> | null = null;
+  #failure = '';
+  #closing = false;
+  #endPause: (() => void) | null = null;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#source = `/sluice/${options.gatewayId}`;
+    this.#run = `${options.clock.nowMs().toString(36)}-${randomBytes(5).toString('hex')}`;
+  }
+
+  /** @throws SluiceError `entry-malformed` where the draft holds what JSON cannot carry */
+  append(draft: EntryDraft): string {
+    const id = this.#nextId();
+    if (this.#closing || this.#full(draft.code)) {
+      this.#lose(id);
+      return id;
+    }
+    try {
+      this.#enqueue(entryLine(draft, id, this.#source, this.#time()));
+    } catch (malformed) {
+      // Its number is taken: without a report the gap would look like tampering.
+      this.#lose(id);
+      throw malformed;
+    }
+    return id;
+  }
+
+  durable(): Promise<void> {
+    const strict = this.#options.mode === 'strict';
+    if (strict && (!this.#status.writable || this.#losses.pending)) return Promise.reject(this.#unavailable());
+    if (!this.#status.writable || this.#durableLines >= this.#queuedLines) return Promise.resolve();
+    return this.#waiters.waitFor(this.#queuedLines);
+  }
+
+  /** The same object every time, kept current: reading it costs nothing. */
+  status(): WriterStatus {
+    return this.#status;
+  }
+
+  /** Writes what is queued and `log.closed`, trying once more where the disk fails. Later entries are lost. */
+  async close(): Promise<void> {
+    if (this.#closing) return;
+    this.append(auditEvent('log.closed', { entries: this.#status.entries + 1, lost: this.#status.lost }));
+    this.#closing = true;
+    this.#endPause?.();
+    const stalled = Promise.withResolvers<void>();
+    const timer = setTimeout(stalled.resolve, this.#options.bounds.stallMs);
+    await Promise.race([this.#draining, stalled.promise]);
+    clearTimeout(timer);
+    const left = this.#queuedLines - this.#durableLines;
+    if (left === 0) return this.#options.segments.close();
+    this.#status.lost += left;
+    this.#waiters.settleAll(this.#options.mode === 'strict' ? this.#unavailable() : null);
+    this.#options.logger.error({ entries: left, cause: this.#failure }, 'audit entries were lost at the end: the log could not be written');
+  }
+
+  #enqueue(line: string): void {
+    this.#lines.push(line);
+    this.#queuedBytes += Buffer.byteLength(line) + 1;
+    this.#queuedLines += 1;
+    this.#updateBacklog();
+    this.#draining ??= this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    // What is appended in the same turn goes into one batch.
+    await nextTurn();
+    while (this.#lines.length > 0) {
+      const batch = this.#takeBatch();
+      if (!(await this.#commit(batch))) break;
+      this.#durableLines += batch.lines;
+      this.#queuedBytes -= batch.queuedBytes;
+      this.#updateBacklog();
+      this.#waiters.resolveUpTo(this.#durableLines);
+      if (this.#losses.pending && !this.#full('')) this.#reportLosses();
+    }
+    this.#draining = null;
+  }
+
+  #takeBatch(): Batch {
+    let queuedBytes = 0;
+    let lines = 0;
+    for (const line of this.#lines) {
+      queuedBytes += Buffer.byteLength(line) + 1;
+      lines += 1;
+      if (queuedBytes >= this.#options.bounds.batchBytesMax) break;
+    }
+    const taken = lines === this.#lines.length ? this.#lines : this.#lines.slice(0, lines);
+    this.#lines = lines === this.#lines.length ? [] : this.#lines.slice(lines);
+    return { bytes: Buffer.from(`${taken.join('\n')}\n`), lines, queuedBytes };
+  }
+
+  /** False where the log closes and the batch could not be written. */
+  async #commit(batch: Batch): Promise<boolean> {
+    let pauseMs = this.#options.bounds.retryMs;
+    for (;;) {
+      const last = this.#closing;
+      const watchdog = setTimeout(() => this.#failed('a write to the audit log takes too long'), this.#options.bounds.stallMs);
+      watchdog.unref();
+      try {
+        await this.#options.segments.write(batch.bytes);
+        this.#worked();
+        return true;
+      } catch (cause) {
+        this.#failed(messageOf(cause));
+      } finally {
+        clearTimeout(watchdog);
+      }
+      if (last) return false;
+      this.#reportLeftovers(batch);
+      await this.#pause(pauseMs);
+      pauseMs = Math.min(pauseMs * 2, this.#options.bounds.retryMsMax);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    if (this.#closing) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#endPause = resolve;
+    const timer = setTimeout(resolve, ms);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#endPause = null;
+    });
+  }
+
+  #worked(): void {
+    if (this.#status.writable) return;
+    this.#status.writable = true;
+    this.#options.logger.info({}, 'the audit log can be written again');
+  }
+
+  #failed(cause: string): void {
+    this.#failure = cause;
+    if (this.#status.writable) {
+      this.#status.writable = false;
+      const effect = this.#options.mode === 'strict' ? 'operations are refused' : 'operations go on, entries may be lost';
+      this.#options.logger.error({ cause }, `the audit log cannot be written: ${effect} until it can`);
+    }
+    this.#waiters.settleAll(this.#options.mode === 'strict' ? this.#unavailable() : null);
+  }
+
+  /** A failed write may have left bytes that could not be taken back; the next batch says so first. */
+  #reportLeftovers(batch: Batch): void {
+    for (const { segment, completeBytes } of this.#options.segments.takeLeftovers()) {
+      const draft = auditEvent('log.recovered', {
+        segment,
+        cause: 'write-failed',
+        complete_bytes: completeBytes,
+        torn_bytes: batch.bytes.length,
+        last_id: '',
+        last_time: '',
+      });
+      const line = entryLine(draft, this.#nextId(), this.#source, this.#time());
+      batch.bytes = Buffer.concat([Buffer.from(`${line}\n`), batch.bytes]);
+    }
+  }
+
+  #reportLosses(): void {
+    const report = this.#losses.takeReport(this.#failure === '' ? 'the queue was full' : this.#failure);
+    this.#enqueue(entryLine(report, this.#nextId(), this.#source, this.#time()));
+  }
+
+  #full(code: string): boolean {
+    const hard = this.#options.bounds.queueBytesHardMax;
+    return this.#queuedBytes > hard && (this.#queuedBytes > hard * 1.5 || !this.#options.mustBeDurable(code));
+  }
+
+  #lose(id: string): void {
+    if (!this.#losses.pending) this.#options.logger.error({ first_id: id }, 'audit entries are being lost');
+    this.#losses.add(id, this.#time());
+    this.#status.lost += 1;
+  }
+
+  #updateBacklog(): void {
+    this.#status.backlogged = this.#queuedBytes > this.#options.bounds.queueBytesMax;
+  }
+
+  #nextId(): string {
+    this.#status.entries += 1;
+    return `${this.#run}.${this.#status.entries}`;
+  }
+
+  #time(): string {
+    return new Date(this.#options.clock.nowMs()).toISOString();
+  }
+
+  #unavailable(): SluiceError<'audit-unavailable'> {
+    const detail = this.#failure === '' ? 'too many entries wait for the disk' : this.#failure;
+    return new SluiceError(
+      'audit-unavailable',
+      `The audit log cannot be written (${detail}), and the gateway is set to refuse what it cannot record. Free or repair the disk of the audit folder; the gateway tries again by itself.`,
+      { retriable: true },
+    );
+  }
+}
