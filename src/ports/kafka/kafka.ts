@@ -1,0 +1,57 @@
+/** The door of the Kafka port: settings and parts in, a running listener out. */
+import type { Gate } from '../../gate/gate.ts';
+import type { TokenVerifier } from '../../identity/identity.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/logger.ts';
+import type { HostPort, KafkaPortSettings } from '../../model/settings.ts';
+import { createAddressBook } from './addresses.ts';
+import { ClusterView } from './cluster.ts';
+import { Listener } from './listener.ts';
+import type { KafkaObserver } from './observer.ts';
+
+export type { KafkaObserver, RequestOutcome } from './observer.ts';
+export { silentObserver } from './observer.ts';
+
+export interface KafkaPortParts {
+  readonly gate: Gate;
+  readonly verifier: TokenVerifier;
+  readonly logger: Logger;
+  readonly observer: KafkaObserver;
+  readonly clock: Clock;
+}
+
+export interface KafkaPort {
+  readonly name: string;
+  /** Binds every socket, and begins to learn the upstream in the background. @throws SluiceError `listen-failed`, `tls-files-unusable` */
+  start(): Promise<void>;
+  /** Takes no new connection, lets requests in flight be answered for `timeoutMs` at the most, then closes. */
+  drain(timeoutMs: number): Promise<void>;
+  status(): { readonly ready: boolean; readonly detail: string; readonly connections: number; readonly brokers: number };
+  /** Where clients first connect, as bound. */
+  address(): HostPort;
+}
+
+export function createKafkaPort(settings: KafkaPortSettings, parts: KafkaPortParts): KafkaPort {
+  const { name } = settings;
+  const cluster = new ClusterView(settings.upstream, parts.logger, (reason) => parts.observer.upstreamFailed(name, reason));
+  const addresses = createAddressBook(settings.advertise, settings.listen.port);
+  const listener = new Listener({ settings, cluster, addresses, ...parts });
+  return {
+    name,
+    async start() {
+      await listener.start();
+      cluster.start();
+    },
+    async drain(timeoutMs) {
+      await listener.drain(timeoutMs);
+      cluster.stop();
+    },
+    status() {
+      const { ready, detail, brokers } = cluster.status();
+      return { ready: ready && listener.address !== null, detail, connections: listener.connections, brokers };
+    },
+    address() {
+      return listener.address ?? { host: settings.listen.host, port: settings.listen.port };
+    },
+  };
+}

@@ -1,0 +1,303 @@
+/**
+ * The sockets of one port: one for bootstrap, and in port-per-broker mode one for each broker that may come. Takes
+ * the PROXY header and TLS off, learns which broker is meant, and hands the connection on.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { type Server, type Socket, createServer } from 'node:net';
+import { type Server as TlsServer, TLSSocket, createServer as createTlsServer } from 'node:tls';
+import { AuthenticationError, principalFromCertificate } from '../../identity/identity.ts';
+import { SluiceError, messageOf } from '../../lib/errors.ts';
+import { authenticationTimeoutMs, unauthenticatedConnectionsMax } from '../../lib/limits.ts';
+import type { Principal } from '../../model/principal.ts';
+import type { HostPort, ServerTlsSettings } from '../../model/settings.ts';
+import { nodeForServerName } from './addresses.ts';
+import type { BrokerTarget } from './cluster.ts';
+import { type Arrival, ClientConnection, type ConnectionParts } from './connection.ts';
+import { parseProxyHeader } from './proxy-protocol.ts';
+
+const backlog = 1_024;
+const certificatesCheckedEveryMs = 5_000;
+
+export class Listener {
+  readonly #parts: ConnectionParts;
+  readonly #connections = new Set<ClientConnection>();
+  readonly #servers: Server[] = [];
+  /** Sockets that have not become connections yet: PROXY header or TLS handshake under way. */
+  readonly #arriving = new Set<Socket>();
+  #tlsServer: TlsServer | null = null;
+  #certificatesTimer: NodeJS.Timeout | null = null;
+  #certificatesDigest = '';
+  #bound: HostPort | null = null;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  get address(): HostPort | null {
+    return this.#bound;
+  }
+
+  /** @throws SluiceError `listen-failed`, `tls-files-unusable` */
+  async start(): Promise<void> {
+    const { listen, advertise } = this.#parts.settings;
+    if (listen.tls !== undefined) await this.#startTls(listen.tls);
+    try {
+      this.#bound = await this.#open(listen.host, listen.port, 'bootstrap');
+      if (advertise.mode === 'ports') {
+        for (let index = 0; index < advertise.count; index++) {
+          await this.#open(listen.host, advertise.firstPort + index, advertise.firstNodeId + index);
+        }
+      }
+    } catch (error) {
+      await this.stop('the port could not be opened');
+      throw error;
+    }
+  }
+
+  /** No new connections; those there are answer what is in flight, for `timeoutMs` at the most. */
+  async drain(timeoutMs: number): Promise<void> {
+    this.#stopAccepting();
+    for (const connection of this.#connections) connection.drain();
+    const deadline = performance.now() + timeoutMs;
+    while (this.#connections.size > 0 && performance.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await this.stop('the gateway stops');
+  }
+
+  async stop(reason: string): Promise<void> {
+    this.#stopAccepting();
+    for (const socket of this.#arriving) socket.destroy();
+    for (const connection of this.#connections) connection.close(reason);
+    await Promise.all(this.#servers.map((server) => (server.listening ? closed(server) : Promise.resolve())));
+  }
+
+  #stopAccepting(): void {
+    if (this.#certificatesTimer !== null) clearInterval(this.#certificatesTimer);
+    for (const server of this.#servers) if (server.listening) server.close();
+  }
+
+  #open(host: string, port: number, target: BrokerTarget): Promise<HostPort> {
+    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket, target));
+    this.#servers.push(server);
+    return new Promise((resolve, reject) => {
+      server.once('error', (cause) => {
+        reject(
+          new SluiceError(
+            'listen-failed',
+            `Port "${this.#parts.settings.name}" cannot listen on ${host}:${port}: ${cause.message}. Stop what holds it, or choose another.`,
+            { cause },
+          ),
+        );
+      });
+      server.listen({ host, port, backlog }, () => {
+        const address = server.address();
+        resolve({ host, port: typeof address === 'object' && address !== null ? address.port : port });
+      });
+    });
+  }
+
+  #accept(socket: Socket, target: BrokerTarget): void {
+    if (this.#unauthenticated() >= unauthenticatedConnectionsMax) {
+      this.#parts.observer.connectionClosed(this.#parts.settings.name, 'too many unauthenticated connections');
+      socket.destroy();
+      return;
+    }
+    this.#arriving.add(socket);
+    socket.once('close', () => this.#arriving.delete(socket));
+    socket.on('error', () => socket.destroy());
+    const facts = { target, address: socket.remoteAddress ?? '', addressPort: socket.remotePort ?? 0 };
+    if (this.#parts.settings.listen.proxyProtocol === 'off') {
+      this.#unwrap(socket, facts);
+      return;
+    }
+    this.#readProxyHeader(socket, facts);
+  }
+
+  #unauthenticated(): number {
+    let count = this.#arriving.size;
+    for (const connection of this.#connections) if (!connection.authenticated) count += 1;
+    return count;
+  }
+
+  #readProxyHeader(socket: Socket, facts: ArrivalFacts): void {
+    let seen = Buffer.alloc(0);
+    const timer = setTimeout(() => socket.destroy(), authenticationTimeoutMs);
+    const onData = (chunk: Buffer): void => {
+      seen = Buffer.concat([seen, chunk]);
+      try {
+        const header = parseProxyHeader(seen);
+        if (header === null) return;
+        clearTimeout(timer);
+        socket.off('data', onData);
+        socket.pause();
+        if (seen.length > header.bytes) socket.unshift(seen.subarray(header.bytes));
+        this.#unwrap(socket, header.address === null ? facts : { ...facts, address: header.address, addressPort: header.port });
+      } catch (error) {
+        clearTimeout(timer);
+        this.#parts.logger.warn({ address: facts.address, reason: messageOf(error) }, 'a connection was refused');
+        socket.destroy();
+      }
+    };
+    socket.once('close', () => clearTimeout(timer));
+    socket.on('data', onData);
+  }
+
+  #unwrap(socket: Socket, facts: ArrivalFacts): void {
+    if (this.#tlsServer === null) {
+      this.#hand(socket, { ...facts, socket, tls: false, certificatePrincipal: null });
+      return;
+    }
+    arrivals.set(socket, facts);
+    const timer = setTimeout(() => socket.destroy(), authenticationTimeoutMs);
+    socket.once('close', () => clearTimeout(timer));
+    handshakeTimers.set(socket, timer);
+    this.#tlsServer.emit('connection', socket);
+  }
+
+  async #startTls(tls: ServerTlsSettings): Promise<void> {
+    const files = await readServerFiles(tls);
+    this.#certificatesDigest = digestOf(files);
+    const server = createTlsServer({
+      ...files,
+      requestCert: tls.clientAuth !== 'none',
+      rejectUnauthorized: tls.clientAuth === 'required',
+      minVersion: 'TLSv1.2',
+      // Resumed sessions would carry no client certificate to look at.
+      ...(tls.clientAuth === 'none' ? {} : { sessionTimeout: 0 }),
+    });
+    server.on('secureConnection', (secure) => this.#secured(secure));
+    server.on('tlsClientError', (error, secure) => {
+      this.#parts.logger.info({ address: secure.remoteAddress, reason: error.message }, 'a TLS handshake failed');
+      secure.destroy();
+    });
+    this.#tlsServer = server;
+    this.#certificatesTimer = setInterval(() => void this.#reloadCertificates(tls), certificatesCheckedEveryMs);
+    this.#certificatesTimer.unref();
+  }
+
+  /** Renewed certificates serve new connections without a restart; a broken renewal leaves the old ones in place. */
+  async #reloadCertificates(tls: ServerTlsSettings): Promise<void> {
+    try {
+      const files = await readServerFiles(tls);
+      const digest = digestOf(files);
+      if (digest === this.#certificatesDigest) return;
+      this.#tlsServer?.setSecureContext(files);
+      this.#certificatesDigest = digest;
+      this.#parts.logger.info({ file: tls.certFile }, 'the TLS certificate was renewed');
+    } catch (error) {
+      this.#parts.logger.error({ reason: messageOf(error) }, 'the renewed TLS certificate cannot be used; the old one stays');
+    }
+  }
+
+  #secured(secure: TLSSocket): void {
+    const raw = underlying(secure);
+    const facts = raw === null ? undefined : arrivals.get(raw);
+    if (raw === null || facts === undefined) {
+      secure.destroy();
+      return;
+    }
+    clearTimeout(handshakeTimers.get(raw));
+    this.#arriving.delete(raw);
+    const target = this.#targetOf(secure, facts.target);
+    if (target === null) {
+      this.#parts.logger.warn({ address: facts.address, serverName: String(secure.servername || '') }, 'a TLS server name is none of this port');
+      secure.destroy();
+      return;
+    }
+    this.#hand(raw, { ...facts, target, socket: secure, tls: true, certificatePrincipal: this.#certificatePrincipal(secure, facts) });
+  }
+
+  /** In SNI mode the name says which broker is meant; a client without one is at the door, as with a plain address. */
+  #targetOf(secure: TLSSocket, target: BrokerTarget): BrokerTarget | null {
+    const { advertise } = this.#parts.settings;
+    if (advertise.mode !== 'sni') return target;
+    const name = secure.servername;
+    return typeof name === 'string' && name !== '' ? nodeForServerName(advertise, name) : 'bootstrap';
+  }
+
+  #certificatePrincipal(secure: TLSSocket, facts: ArrivalFacts): Principal | null {
+    const { certificates } = this.#parts.settings.authentication;
+    if (certificates.length === 0 || !secure.authorized) return null;
+    const raw = secure.getPeerX509Certificate()?.raw;
+    if (raw === undefined) return null;
+    try {
+      return principalFromCertificate({ raw }, certificates, this.#parts.clock.nowMs());
+    } catch (error) {
+      const failure = error instanceof AuthenticationError ? error : null;
+      this.#parts.gate.authenticationFailed(
+        {
+          code: failure?.code ?? 'certificate-unreadable',
+          detail: failure?.detail ?? messageOf(error),
+          claimedId: failure?.claimedId ?? '',
+          claimedIssuer: 'mtls',
+        },
+        {
+          port: this.#parts.settings.name,
+          address: facts.address,
+          addressPort: facts.addressPort,
+          clientId: '',
+          softwareName: '',
+          softwareVersion: '',
+          mechanism: 'MTLS',
+          tls: true,
+        },
+      );
+      return null;
+    }
+  }
+
+  #hand(raw: Socket, arrival: Arrival): void {
+    this.#arriving.delete(raw);
+    this.#parts.observer.connectionOpened(this.#parts.settings.name);
+    const connection = new ClientConnection(arrival, this.#parts, (closedConnection) => this.#connections.delete(closedConnection));
+    this.#connections.add(connection);
+  }
+}
+
+type ArrivalFacts = Pick<Arrival, 'target' | 'address' | 'addressPort'>;
+
+/** What was known of a socket before TLS was put around it. */
+const arrivals = new WeakMap<Socket, ArrivalFacts>();
+const handshakeTimers = new WeakMap<Socket, NodeJS.Timeout>();
+
+/** The socket that a server-side TLS socket was made over: Node keeps it as the parent of its handle. */
+function underlying(secure: TLSSocket): Socket | null {
+  const parent = (secure as unknown as { _parent?: Socket })._parent;
+  return parent ?? null;
+}
+
+interface ServerFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca?: Buffer;
+}
+
+async function readServerFiles(tls: ServerTlsSettings): Promise<ServerFiles> {
+  const read = (path: string): Promise<Buffer> =>
+    readFile(path).catch((cause: unknown) => {
+      throw new SluiceError('tls-files-unusable', `File ${path} cannot be read: ${messageOf(cause)}.`, { cause });
+    });
+  return {
+    cert: await read(tls.certFile),
+    key: await read(tls.keyFile),
+    ...(tls.clientCaFile === undefined ? {} : { ca: await read(tls.clientCaFile) }),
+  };
+}
+
+function digestOf(files: ServerFiles): string {
+  const hash = createHash('sha256');
+  for (const part of [files.cert, files.key, files.ca ?? Buffer.alloc(0)]) hash.update(part).update('\0');
+  return hash.digest('hex');
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.once('close', () => resolve());
+  });
+}

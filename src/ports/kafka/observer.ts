@@ -1,0 +1,19 @@
+/** What the port tells whoever counts: the composition root hangs metrics on it. Calls are cheap and never throw. */
+export interface KafkaObserver {
+  connectionOpened(port: string): void;
+  connectionClosed(port: string, reason: string): void;
+  /** @param outcome `forwarded`, `answered` (by the gateway itself), or `refused` */
+  requestHandled(port: string, api: string, version: number, outcome: RequestOutcome, milliseconds: number): void;
+  bytes(port: string, direction: 'from-client' | 'to-client', count: number): void;
+  upstreamFailed(port: string, reason: string): void;
+}
+
+export type RequestOutcome = 'forwarded' | 'answered' | 'refused';
+
+export const silentObserver: KafkaObserver = {
+  connectionOpened() {},
+  connectionClosed() {},
+  requestHandled() {},
+  bytes() {},
+  upstreamFailed() {},
+};

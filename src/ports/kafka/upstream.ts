@@ -1,0 +1,315 @@
+/**
+ * One connection to a broker, on the gateway's own credentials. It carries one client's requests (or the gateway's
+ * own questions) in order, pairs each response with its request, and re-authenticates itself in between (KIP-368).
+ */
+import { readFile } from 'node:fs/promises';
+import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { SluiceError, messageOf } from '../../lib/errors.ts';
+import { connectionBufferBytesMax, responseFrameBytesMax } from '../../lib/limits.ts';
+import type { ClientTlsSettings, HostPort, UpstreamSettings } from '../../model/settings.ts';
+import {
+  type ApiName,
+  type Draft,
+  FrameReader,
+  type RequestMessages,
+  type ResponseMessages,
+  apiByName,
+  decodeResponse,
+  encodeRequest,
+  errorCodes,
+  errorName,
+} from './protocol/protocol.ts';
+import { authenticateUpstream } from './upstream-sasl.ts';
+import { BrokerVersions } from './versions.ts';
+
+const connectTimeoutMs = 10_000;
+const ownRequestTimeoutMs = 30_000;
+const ownClientId = 'sluice';
+/** Of the broker's announced session lifetime, where the gateway authenticates anew. */
+const reauthenticateAtShare = 0.8;
+const keepAliveAfterMs = 60_000;
+
+export interface UpstreamEvents {
+  /** Called once; `reason` is fit for a log line. */
+  onClose(reason: string): void;
+  /** The connection takes more again after `send` said it was full. */
+  onDrain(): void;
+}
+
+type Waiting = (payload: Buffer) => void;
+
+export class UpstreamConnection {
+  readonly address: HostPort;
+  /** What the broker speaks; learned before anything else is sent. */
+  versions: BrokerVersions = BrokerVersions.none;
+  readonly #settings: UpstreamSettings;
+  readonly #socket: Socket;
+  readonly #frames = new FrameReader(responseFrameBytesMax);
+  readonly #waiting: Waiting[] = [];
+  #events: UpstreamEvents | null = null;
+  #closedBecause: string | null = null;
+  #nextCorrelationId = 1;
+  /** Frames of the client held back while the gateway re-authenticates: the broker takes nothing else in between. */
+  #heldBack: Buffer[] | null = null;
+  #reauthenticateTimer: NodeJS.Timeout | null = null;
+
+  private constructor(socket: Socket, address: HostPort, settings: UpstreamSettings) {
+    this.#socket = socket;
+    this.address = address;
+    this.#settings = settings;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, keepAliveAfterMs);
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('drain', () => this.#events?.onDrain());
+    socket.on('error', (error) => this.close(`upstream ${address.host}:${address.port} failed: ${error.message}`));
+    socket.on('close', () => this.close(`upstream ${address.host}:${address.port} closed the connection`));
+  }
+
+  /**
+   * Dials, wraps in TLS, learns the broker's versions and authenticates.
+   *
+   * @throws SluiceError `upstream-unreachable`, `upstream-authentication-failed`, `secret-unreadable`
+   */
+  static async open(address: HostPort, settings: UpstreamSettings): Promise<UpstreamConnection> {
+    const socket = await dial(address, settings.tls);
+    const connection = new UpstreamConnection(socket, address, settings);
+    try {
+      connection.versions = await connection.#learnVersions();
+      await connection.#authenticate();
+      return connection;
+    } catch (error) {
+      connection.close(messageOf(error));
+      throw error;
+    }
+  }
+
+  attach(events: UpstreamEvents): void {
+    this.#events = events;
+    if (this.#closedBecause !== null) events.onClose(this.#closedBecause);
+  }
+
+  get closed(): boolean {
+    return this.#closedBecause !== null;
+  }
+
+  /** False while the other end does not keep up or the gateway re-authenticates: whoever feeds it should pause. */
+  get takesMore(): boolean {
+    return this.#heldBack === null && this.#socket.writableLength < connectionBufferBytesMax;
+  }
+
+  /** Sends parts of whole frames; `onResponse` gets the response's payload, in order. `null`: none will come. */
+  send(parts: readonly Buffer[], onResponse: Waiting | null): void {
+    if (this.#closedBecause !== null) return;
+    if (this.#heldBack !== null) {
+      this.#heldBack.push(...parts);
+    } else {
+      this.#write(parts);
+    }
+    if (onResponse !== null) this.#waiting.push(onResponse);
+  }
+
+  /** A question of the gateway's own. @throws SluiceError `upstream-unreachable` when the connection ends first */
+  request<N extends ApiName>(name: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N]> {
+    const correlationId = this.#takeCorrelationId();
+    const frame = encodeRequest(name, version, { correlationId, clientId: ownClientId }, message);
+    return this.#ask(frame, (payload) => {
+      const response = decodeResponse(name, version, payload);
+      if (response.correlationId !== correlationId) throw unreachable(this.address, 'it answered out of order');
+      return response.message;
+    });
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(reason: string): void {
+    if (this.#closedBecause !== null) return;
+    this.#closedBecause = reason;
+    if (this.#reauthenticateTimer !== null) clearTimeout(this.#reauthenticateTimer);
+    this.#socket.destroy();
+    this.#events?.onClose(reason);
+    for (const reject of this.#rejections) reject(unreachable(this.address, reason));
+    this.#rejections.clear();
+  }
+
+  readonly #rejections = new Set<(error: Error) => void>();
+
+  #ask<T>(frame: Buffer, read: (payload: Buffer) => T, bypassHold = false): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closedBecause !== null) {
+        reject(unreachable(this.address, this.#closedBecause));
+        return;
+      }
+      const settle = (act: () => void): void => {
+        clearTimeout(timer);
+        this.#rejections.delete(reject);
+        act();
+      };
+      const timer = setTimeout(() => this.close('it did not answer in time'), ownRequestTimeoutMs);
+      this.#rejections.add(reject);
+      const onPayload = (payload: Buffer): void =>
+        settle(() => {
+          try {
+            resolve(read(payload));
+          } catch (error) {
+            reject(error instanceof Error ? error : new Error(String(error)));
+          }
+        });
+      if (bypassHold) {
+        this.#write([frame]);
+        this.#waiting.push(onPayload);
+      } else {
+        this.send([frame], onPayload);
+      }
+    });
+  }
+
+  #write(parts: readonly Buffer[]): void {
+    if (parts.length === 1) {
+      this.#socket.write(parts[0] as Buffer);
+      return;
+    }
+    this.#socket.cork();
+    for (const part of parts) this.#socket.write(part);
+    this.#socket.uncork();
+  }
+
+  #onData(chunk: Buffer): void {
+    try {
+      this.#frames.push(chunk);
+      for (let payload = this.#frames.next(); payload !== null; payload = this.#frames.next()) {
+        const waiting = this.#waiting.shift();
+        if (waiting === undefined) {
+          this.close('the broker sent a response that nobody asked for');
+          return;
+        }
+        waiting(payload);
+        if (this.#closedBecause !== null) return;
+      }
+    } catch (error) {
+      this.close(`the broker's bytes make no sense: ${messageOf(error)}`);
+    }
+  }
+
+  #takeCorrelationId(): number {
+    const id = this.#nextCorrelationId;
+    this.#nextCorrelationId = id === 0x7fffffff ? 1 : id + 1;
+    return id;
+  }
+
+  /** Asks at the newest version both may know, and at version 0 where the broker is older (KIP-511). */
+  async #learnVersions(): Promise<BrokerVersions> {
+    const software = { clientSoftwareName: 'sluice', clientSoftwareVersion: '0.1.0' };
+    const correlationId = this.#takeCorrelationId();
+    const newest = Math.min(4, apiByName('ApiVersions').maxVersion);
+    const frame = encodeRequest('ApiVersions', newest, { correlationId, clientId: ownClientId }, software);
+    const first = await this.#ask(frame, (payload) => {
+      // An older broker answers in version 0 with error 35, whatever was asked.
+      const downgraded = payload.length >= 6 && payload.readInt16BE(4) === errorCodes.UNSUPPORTED_VERSION;
+      return downgraded ? null : decodeResponse('ApiVersions', newest, payload).message;
+    });
+    const answer = first ?? (await this.request('ApiVersions', 0, {}));
+    if (answer.errorCode !== 0) throw unreachable(this.address, `it answered ApiVersions with ${errorName(answer.errorCode)}`);
+    return BrokerVersions.from(answer);
+  }
+
+  async #authenticate(): Promise<void> {
+    const sasl = this.#settings.sasl;
+    if (sasl === undefined) return;
+    const ask = <N extends ApiName>(name: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N]> => {
+      const correlationId = this.#takeCorrelationId();
+      const frame = encodeRequest(name, version, { correlationId, clientId: ownClientId }, message);
+      return this.#ask(frame, (payload) => decodeResponse(name, version, payload).message, true);
+    };
+    const handshake = await ask('SaslHandshake', 1, { mechanism: sasl.mechanism });
+    if (handshake.errorCode !== 0) {
+      throw refused(this.address, `it offers ${handshake.mechanisms.join(', ')} and not ${sasl.mechanism}`);
+    }
+    const version = Math.min(2, this.versions.maxOf('SaslAuthenticate') ?? 0);
+    let lifetimeMs = 0n;
+    await authenticateUpstream(sasl, async (bytes) => {
+      const answer = await ask('SaslAuthenticate', version, { authBytes: bytes });
+      if (answer.errorCode !== 0) throw refused(this.address, answer.errorMessage ?? errorName(answer.errorCode));
+      lifetimeMs = answer.sessionLifetimeMs;
+      return answer.authBytes;
+    });
+    if (lifetimeMs > 0n) this.#scheduleReauthentication(Number(lifetimeMs));
+  }
+
+  #scheduleReauthentication(lifetimeMs: number): void {
+    const delayMs = Math.min(lifetimeMs * reauthenticateAtShare, 0x7fffffff);
+    this.#reauthenticateTimer = setTimeout(() => {
+      this.#heldBack = [];
+      this.#authenticate().then(
+        () => {
+          const held = this.#heldBack ?? [];
+          this.#heldBack = null;
+          if (held.length > 0) this.#write(held);
+          this.#events?.onDrain();
+        },
+        (error: unknown) => this.close(messageOf(error)),
+      );
+    }, delayMs);
+    this.#reauthenticateTimer.unref();
+  }
+}
+
+async function dial(address: HostPort, tls: ClientTlsSettings | undefined): Promise<Socket> {
+  const files = tls === undefined ? null : await readTlsFiles(tls);
+  return new Promise<Socket>((resolve, reject) => {
+    const name = tls?.serverName ?? address.host;
+    const socket =
+      files === null
+        ? connectPlain({ host: address.host, port: address.port })
+        : connectTls({
+            host: address.host,
+            port: address.port,
+            ...files,
+            // RFC 6066 §3: an IP address is no server name.
+            ...(isIP(name) === 0 ? { servername: name } : {}),
+          });
+    const fail = (error: Error): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(unreachable(address, error.message));
+    };
+    const timer = setTimeout(() => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`)), connectTimeoutMs);
+    socket.once('error', fail);
+    socket.once(files === null ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer);
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
+
+/** Read anew for each connection, so that renewed certificates need no restart. */
+async function readTlsFiles(tls: ClientTlsSettings): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
+  const read = (path: string): Promise<Buffer> =>
+    readFile(path).catch((cause: unknown) => {
+      throw new SluiceError('secret-unreadable', `File ${path} cannot be read: ${messageOf(cause)}.`, { cause, retriable: true });
+    });
+  return {
+    ...(tls.caFile === undefined ? {} : { ca: await read(tls.caFile) }),
+    ...(tls.certFile === undefined ? {} : { cert: await read(tls.certFile) }),
+    ...(tls.keyFile === undefined ? {} : { key: await read(tls.keyFile) }),
+  };
+}
+
+function unreachable(address: HostPort, detail: string): SluiceError<'upstream-unreachable'> {
+  return new SluiceError('upstream-unreachable', `Broker ${address.host}:${address.port} cannot be used: ${detail}.`, { retriable: true });
+}
+
+function refused(address: HostPort, detail: string): SluiceError<'upstream-authentication-failed'> {
+  return new SluiceError(
+    'upstream-authentication-failed',
+    `Broker ${address.host}:${address.port} refused the gateway's own credentials: ${detail}.`,
+    { retriable: true },
+  );
+}
