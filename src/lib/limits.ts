@@ -115,3 +115,5 @@ export const principalIdCharsMax: number = 256;
 /** Groups of one principal; a token with more is refused, since leaving some out could leave out one that is denied. */
 export const principalGroupsMax: number = 1_000;
 export const groupNameCharsMax: number = 256;
+/** Records of one batch and their headers, counted together. A batch of Kafka's default size holds some 150,000 at the very most. */
+export const batchElementsMax: number = 1_000_000;

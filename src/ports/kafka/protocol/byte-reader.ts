@@ -89,6 +89,25 @@ export class ByteReader {
     throw this.error('bad-length', 'a variable-length number takes more than 32 bits');
   }
 
+  /** Signed 32-bit varint (zigzag), as record batches have it. */
+  varint(): number {
+    const value = this.uvarint();
+    return (value >>> 1) ^ -(value & 1);
+  }
+
+  /** Signed 64-bit varint (zigzag) of at most 10 bytes. */
+  varlong(): bigint {
+    let value = 0n;
+    for (let shift = 0n; shift <= 63n; shift += 7n) {
+      const byte = this.#view.getUint8(this.#advance(1));
+      if (shift === 0n && byte < 0x80) return BigInt((byte >>> 1) ^ -(byte & 1));
+      if (shift === 63n && byte > 1) break;
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return (value >> 1n) ^ -(value & 1n);
+    }
+    throw this.error('bad-length', 'a variable-length number takes more than 64 bits');
+  }
+
   uuid(): string {
     const start = this.#advance(uuidBytes);
     return this.#bytes.toString('base64url', start, start + uuidBytes);

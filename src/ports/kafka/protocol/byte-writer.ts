@@ -13,6 +13,26 @@ export function uvarintBytes(value: number): number {
   return value < 0x1000_0000 ? 4 : 5;
 }
 
+/** Bytes that a signed varint (zigzag) takes. */
+export function varintBytes(value: number): number {
+  return uvarintBytes(zigzag(value));
+}
+
+/** Bytes that a signed 64-bit varint (zigzag) takes. */
+export function varlongBytes(value: bigint): number {
+  let bytes = 1;
+  for (let rest = zigzagLong(value) >> 7n; rest > 0n; rest >>= 7n) bytes += 1;
+  return bytes;
+}
+
+function zigzag(value: number): number {
+  return ((value << 1) ^ (value >> 31)) >>> 0;
+}
+
+function zigzagLong(value: bigint): bigint {
+  return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+}
+
 /** Writes values one after the other into a buffer that grows by doubling. A value that does not fit its type throws `ProtocolError`. */
 export class ByteWriter {
   position: number = 0;
@@ -36,22 +56,26 @@ export class ByteWriter {
 
   int8(value: number): void {
     if ((value << 24) >> 24 !== value) throw this.#range(value, 'int8');
-    this.#bytes[this.#advance(1)] = value;
+    const at = this.#advance(1);
+    this.#bytes[at] = value;
   }
 
   int16(value: number): void {
     if ((value << 16) >> 16 !== value) throw this.#range(value, 'int16');
-    this.#bytes.writeInt16BE(value, this.#advance(2));
+    const at = this.#advance(2);
+    this.#bytes.writeInt16BE(value, at);
   }
 
   uint16(value: number): void {
     if ((value & 0xffff) !== value) throw this.#range(value, 'uint16');
-    this.#bytes.writeUInt16BE(value, this.#advance(2));
+    const at = this.#advance(2);
+    this.#bytes.writeUInt16BE(value, at);
   }
 
   int32(value: number): void {
     if ((value | 0) !== value) throw this.#range(value, 'int32');
-    this.#bytes.writeInt32BE(value, this.#advance(4));
+    const at = this.#advance(4);
+    this.#bytes.writeInt32BE(value, at);
   }
 
   /** Sets four bytes written earlier. */
@@ -62,15 +86,18 @@ export class ByteWriter {
 
   int64(value: bigint): void {
     if (BigInt.asIntN(64, value) !== value) throw this.#range(value, 'int64');
-    this.#bytes.writeBigInt64BE(value, this.#advance(8));
+    const at = this.#advance(8);
+    this.#bytes.writeBigInt64BE(value, at);
   }
 
   float64(value: number): void {
-    this.#bytes.writeDoubleBE(value, this.#advance(8));
+    const at = this.#advance(8);
+    this.#bytes.writeDoubleBE(value, at);
   }
 
   bool(value: boolean): void {
-    this.#bytes[this.#advance(1)] = value ? 1 : 0;
+    const at = this.#advance(1);
+    this.#bytes[at] = value ? 1 : 0;
   }
 
   /** Unsigned 32-bit varint. */
@@ -79,8 +106,26 @@ export class ByteWriter {
     this.#putUvarint(this.#advance(uvarintBytes(value)), value);
   }
 
+  /** Signed 32-bit varint (zigzag), as record batches have it. */
+  varint(value: number): void {
+    if ((value | 0) !== value) throw this.#range(value, 'int32');
+    this.uvarint(zigzag(value));
+  }
+
+  /** Signed 64-bit varint (zigzag). */
+  varlong(value: bigint): void {
+    if (BigInt.asIntN(64, value) !== value) throw this.#range(value, 'int64');
+    let rest = zigzagLong(value);
+    while (rest >= 0x80n) {
+      this.#byte(Number(rest & 0x7fn) | 0x80);
+      rest >>= 7n;
+    }
+    this.#byte(Number(rest));
+  }
+
   uuid(value: string): void {
-    writeUuid(this.#bytes, this.#advance(uuidBytes), value);
+    const at = this.#advance(uuidBytes);
+    writeUuid(this.#bytes, at, value);
   }
 
   /** Text with its length before it; null is written as null. */
@@ -93,7 +138,8 @@ export class ByteWriter {
     if (length > stringBytesMax) throw this.error('bad-length', `a string of ${length} bytes`);
     if (compact) this.uvarint(length + 1);
     else this.int16(length);
-    this.#bytes.write(value, this.#advance(length), length, 'utf8');
+    const at = this.#advance(length);
+    this.#bytes.write(value, at, length, 'utf8');
   }
 
   /** Bytes with their length before them; null is written as null. */
@@ -108,7 +154,8 @@ export class ByteWriter {
   }
 
   raw(value: Uint8Array): void {
-    this.#bytes.set(value, this.#advance(value.length));
+    const at = this.#advance(value.length);
+    this.#bytes.set(value, at);
   }
 
   /** The count of an array; -1 for null. */
@@ -137,6 +184,11 @@ export class ByteWriter {
     this.#bytes[at] = rest;
   }
 
+  #byte(value: number): void {
+    const at = this.#advance(1);
+    this.#bytes[at] = value;
+  }
+
   #nullLength(compact: boolean, bytes: number): void {
     if (compact) this.uvarint(0);
     else if (bytes === 2) this.int16(-1);
@@ -147,7 +199,7 @@ export class ByteWriter {
     return this.error('bad-value', `${value} does not fit ${type}`);
   }
 
-  /** Makes room for `length` bytes and gives where they start. */
+  /** Makes room for `length` bytes and gives where they start. It may replace the buffer, so it must run before the buffer is named. */
   #advance(length: number): number {
     const start = this.position;
     const end = start + length;

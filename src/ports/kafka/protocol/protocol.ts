@@ -4,9 +4,13 @@
  */
 export type { ApiRow, SpecificationRow } from './apis.ts';
 export { apiByKey, apiByName, apis, specification, supportsVersion } from './apis.ts';
+export type { BatchHeader } from './batch-header.ts';
+export { batchAt, batches, codecOf, isControl, isLogAppendTime, isTransactional, withCodec } from './batch-header.ts';
+export type { CompressionCodec } from './compression.ts';
 export { errorName } from './errors.ts';
 export type { ErrorCodes } from './errors.gen.ts';
 export { errorCodes, retriableErrorCodes } from './errors.gen.ts';
+export { FrameReader } from './frames.ts';
 export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
 export {
   decodeData,
@@ -21,5 +25,7 @@ export {
 export type * from './messages.gen.ts';
 export type { ProtocolErrorCode } from './protocol-error.ts';
 export { ProtocolError } from './protocol-error.ts';
+export type { BatchHeaderDraft, BatchRecord, RecordBatch, RecordHeader } from './record-batch.ts';
+export { buildBatch, parseBatch } from './record-batch.ts';
 export type { Draft, UnknownTag } from './values.ts';
 export { zeroUuid } from './values.ts';
