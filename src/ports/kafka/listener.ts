@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Server, type Socket, createServer } from 'node:net';
-import { type Server as TlsServer, TLSSocket, createServer as createTlsServer } from 'node:tls';
+import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
 import { AuthenticationError, principalFromCertificate } from '../../identity/identity.ts';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import { authenticationTimeoutMs, unauthenticatedConnectionsMax } from '../../lib/limits.ts';
@@ -25,6 +25,8 @@ export class Listener {
   readonly #servers: Server[] = [];
   /** Sockets that have not become connections yet: PROXY header or TLS handshake under way. */
   readonly #arriving = new Set<Socket>();
+  /** TLS handshakes under way, by the ends of their connections: what was known of a socket before TLS. */
+  readonly #handshakes = new Map<string, Handshake>();
   #tlsServer: TlsServer | null = null;
   #certificatesTimer: NodeJS.Timeout | null = null;
   #certificatesDigest = '';
@@ -153,10 +155,13 @@ export class Listener {
       this.#hand(socket, { ...facts, socket, tls: false, certificatePrincipal: null });
       return;
     }
-    arrivals.set(socket, facts);
+    const key = endsOf(socket);
     const timer = setTimeout(() => socket.destroy(), authenticationTimeoutMs);
-    socket.once('close', () => clearTimeout(timer));
-    handshakeTimers.set(socket, timer);
+    this.#handshakes.set(key, { raw: socket, facts, timer });
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.#handshakes.delete(key);
+    });
     this.#tlsServer.emit('connection', socket);
   }
 
@@ -196,13 +201,13 @@ export class Listener {
   }
 
   #secured(secure: TLSSocket): void {
-    const raw = underlying(secure);
-    const facts = raw === null ? undefined : arrivals.get(raw);
-    if (raw === null || facts === undefined) {
+    const handshake = this.#handshakes.get(endsOf(secure));
+    if (handshake === undefined) {
       secure.destroy();
       return;
     }
-    clearTimeout(handshakeTimers.get(raw));
+    const { raw, facts, timer } = handshake;
+    clearTimeout(timer);
     this.#arriving.delete(raw);
     const target = this.#targetOf(secure, facts.target);
     if (target === null) {
@@ -262,14 +267,15 @@ export class Listener {
 
 type ArrivalFacts = Pick<Arrival, 'target' | 'address' | 'addressPort'>;
 
-/** What was known of a socket before TLS was put around it. */
-const arrivals = new WeakMap<Socket, ArrivalFacts>();
-const handshakeTimers = new WeakMap<Socket, NodeJS.Timeout>();
+interface Handshake {
+  readonly raw: Socket;
+  readonly facts: ArrivalFacts;
+  readonly timer: NodeJS.Timeout;
+}
 
-/** The socket that a server-side TLS socket was made over: Node keeps it as the parent of its handle. */
-function underlying(secure: TLSSocket): Socket | null {
-  const parent = (secure as unknown as { _parent?: Socket })._parent;
-  return parent ?? null;
+/** Both ends of a connection as the kernel tells them apart: the same for a socket and the TLS put around it. */
+function endsOf(socket: Socket): string {
+  return `${socket.remoteAddress ?? ''} ${socket.remotePort ?? ''} ${socket.localAddress ?? ''} ${socket.localPort ?? ''}`;
 }
 
 interface ServerFiles {

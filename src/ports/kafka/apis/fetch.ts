@@ -6,14 +6,15 @@
  * upstream principal any client could take over another's. Clients then ask for everything each time. A session id
  * that a client does bring is one it cannot have from here: 70, and the client starts anew.
  */
-import { batches } from '../protocol/protocol.ts';
 import {
   type FetchRequest,
   type FetchRequestFetchPartition,
   type FetchResponse,
   type FetchResponseFetchableTopicResponse,
   type FetchResponsePartitionData,
+  batches,
   errorCodes,
+  isControl,
 } from '../protocol/protocol.ts';
 import { rewriteBrokers } from './broker-addresses.ts';
 import type { ApiHandler, Exchange, Verdict } from './handler.ts';
@@ -106,8 +107,8 @@ function account(exchange: Exchange<'Fetch'>, topic: string, partition: FetchRes
   let records = 0;
   for (const batch of batches(partition.records)) {
     if (first < 0n) first = batch.baseOffset;
-    last = batch.lastOffset;
-    if (!batch.isControl) records += batch.recordsCount;
+    last = batch.baseOffset + BigInt(batch.lastOffsetDelta);
+    if (!isControl(batch.attributes)) records += batch.recordsCount;
   }
   if (first < 0n) return;
   exchange.access.session.account({

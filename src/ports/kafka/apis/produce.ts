@@ -3,13 +3,14 @@
  * on its topic (by id from version 13 on), else 29 on it while the others go on. With acks=0 there is no answer to say
  * no in: nothing is forwarded and the connection is closed, as a broker does.
  */
-import { batches } from '../protocol/protocol.ts';
 import {
   type ProduceRequest,
   type ProduceRequestPartitionProduceData,
   type ProduceResponse,
   type ProduceResponseTopicProduceResponse,
+  batches,
   errorCodes,
+  isTransactional,
 } from '../protocol/protocol.ts';
 import { rewriteBrokers } from './broker-addresses.ts';
 import type { ApiHandler, Exchange, Verdict } from './handler.ts';
@@ -102,7 +103,7 @@ function carriesTransaction(request: ProduceRequest): boolean {
   return request.topicData.some((topic) =>
     topic.partitionData.some(({ records }) => {
       if (records === null) return false;
-      for (const batch of batches(records)) if (batch.isTransactional) return true;
+      for (const batch of batches(records)) if (isTransactional(batch.attributes)) return true;
       return false;
     }),
   );
