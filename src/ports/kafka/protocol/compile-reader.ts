@@ -134,6 +134,8 @@ function bytesRead(nullable: boolean, compact: boolean): Read {
 function compileArray(elementType: FieldType, nullable: boolean, compact: boolean, context: Context): Compiled {
   const element = compileType(elementType, false, compact, context);
   const { read: readElement, bytesMin } = element;
+  // Bytes bound what an array takes in memory only where each element takes some.
+  if (bytesMin === 0) throw new Error('Kafka schema: an array whose elements take no bytes');
   const read = (reader: ByteReader): unknown[] | null => {
     const count = reader.count(compact, bytesMin);
     if (count === -1) {
