@@ -18,7 +18,10 @@ export type LoadResult =
   | { readonly ok: false; readonly problems: readonly ConfigProblem[]; readonly warnings: readonly ConfigProblem[] };
 
 /** A check by another part of what only that part understands, with places in the document. */
-export type SettingsCheck = (settings: Settings) => { readonly problems: readonly PlacedProblem[]; readonly warnings: readonly PlacedProblem[] };
+export type SettingsCheck = (settings: Settings) => {
+  readonly problems: readonly PlacedProblem[];
+  readonly warnings: readonly PlacedProblem[];
+};
 
 /**
  * Reads a configuration file. Problems of its shape are reported all at once; once the shape holds, so are those
@@ -54,12 +57,16 @@ export function shownPath(absolute: string): string {
 async function readSettings(file: string): Promise<{ ok: true; text: string } | { ok: false; message: string }> {
   try {
     const found = await stat(file);
-    if (found.isDirectory()) return { ok: false, message: 'This is a folder. Name the configuration file in it, usually sluice.yaml.' };
-    if (found.size > settingsBytesMax) return { ok: false, message: `The file is larger than ${settingsBytesMax} bytes.` };
+    if (found.isDirectory())
+      return { ok: false, message: 'This is a folder. Name the configuration file in it, usually sluice.yaml.' };
+    if (found.size > settingsBytesMax)
+      return { ok: false, message: `The file is larger than ${settingsBytesMax} bytes.` };
     return { ok: true, text: await readFile(file, 'utf8') };
   } catch (error) {
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    const message = missing ? 'There is no such file. Name it with --config, or run `sluice init` for a starter file.' : `The file cannot be read: ${messageOf(error)}`;
+    const message = missing
+      ? 'There is no such file. Name it with --config, or run `sluice init` for a starter file.'
+      : `The file cannot be read: ${messageOf(error)}`;
     return { ok: false, message };
   }
 }

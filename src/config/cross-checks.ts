@@ -4,26 +4,21 @@ import type { KeyPath, PlacedProblem } from './problem.ts';
 
 export function crossCheck(settings: Settings): readonly PlacedProblem[] {
   return [
-    ...duplicateNames(settings.ports, ['ports'], 'port'),
-    ...duplicateNames(settings.issuers, ['identity', 'issuers'], 'issuer'),
-    ...reservedNames(settings),
+    ...duplicateNames(settings.ports),
     ...settings.ports.flatMap((port, index) => checkPort(port, index, settings)),
     ...overlaps(settings),
   ];
 }
 
-function duplicateNames(items: readonly { readonly name: string }[], at: KeyPath, what: string): readonly PlacedProblem[] {
-  return items.flatMap((item, index) =>
-    items.findIndex((other) => other.name === item.name) < index
-      ? [{ at: [...at, index, 'name'], message: `There is another ${what} named "${item.name}". Policies name it: give each its own name.` }]
-      : [],
-  );
-}
-
-function reservedNames(settings: Settings): readonly PlacedProblem[] {
-  return settings.issuers.flatMap((issuer, index) =>
-    issuer.name === 'mtls'
-      ? [{ at: ['identity', 'issuers', index, 'name'], message: '"mtls" is what policies call client certificates. Give the issuer another name.' }]
+function duplicateNames(ports: readonly KafkaPortSettings[]): readonly PlacedProblem[] {
+  return ports.flatMap((port, index) =>
+    ports.findIndex((other) => other.name === port.name) < index
+      ? [
+          {
+            at: ['ports', index, 'name'],
+            message: `There is another port named "${port.name}". Policies name it: give each its own name.`,
+          },
+        ]
       : [],
   );
 }
@@ -35,23 +30,44 @@ function checkPort(port: KafkaPortSettings, index: number, settings: Settings): 
   const { mechanisms, allowTokensWithoutTls, certificates } = port.authentication;
   const takesTokens = mechanisms.length > 0;
   if (takesTokens && tls === undefined && !allowTokensWithoutTls) {
-    add(['authentication'], 'Tokens would cross the network in the clear: give this port tls, or set authentication.allowTokensWithoutTls: true where something else protects the way (a mesh, loopback).');
+    add(
+      ['authentication'],
+      'Tokens would cross the network in the clear: give this port tls, or set authentication.allowTokensWithoutTls: true where something else protects the way (a mesh, loopback).',
+    );
   }
   if (takesTokens && settings.issuers.length === 0) {
-    add(['authentication', 'mechanisms'], 'This port takes tokens, but identity.issuers names nobody who issues them. Add an issuer, or set mechanisms: [] for client certificates only.');
+    add(
+      ['authentication', 'mechanisms'],
+      'This port takes tokens, but identity.issuers names nobody who issues them. Add an issuer, or set mechanisms: [] for client certificates only.',
+    );
   }
   const takesCertificates = tls !== undefined && tls.clientAuth !== 'none';
   if (!takesTokens && (!takesCertificates || certificates.length === 0)) {
-    add(['authentication'], 'Nobody could authenticate here: offer mechanisms, or give tls.clientCa and authentication.certificates to map client certificates.');
+    add(
+      ['authentication'],
+      'Nobody could authenticate here: offer mechanisms, or give tls.clientCa and authentication.certificates to map client certificates.',
+    );
   }
   if (certificates.length > 0 && !takesCertificates) {
-    add(['authentication', 'certificates'], 'Client certificates are mapped but never asked for: give tls.clientCa, and clientAuth optional or required.');
+    add(
+      ['authentication', 'certificates'],
+      'Client certificates are mapped but never asked for: give tls.clientCa, and clientAuth optional or required.',
+    );
   }
   if (port.advertise.mode === 'sni' && tls === undefined) {
-    add(['advertise', 'sni'], 'A TLS name per broker needs TLS on this port: without it a client sends no name. Give the port tls, or advertise one port per broker.');
+    add(
+      ['advertise', 'sni'],
+      'A TLS name per broker needs TLS on this port: without it a client sends no name. Give the port tls, or advertise one port per broker.',
+    );
   }
-  if (port.advertise.mode === 'sni' && port.advertise.bootstrapHost === sampleBrokerHost(port.advertise.hostPattern, port.advertise.bootstrapHost)) {
-    add(['advertise', 'bootstrap'], 'The bootstrap name is also the name of a broker. Give it a name that the pattern cannot make.');
+  if (
+    port.advertise.mode === 'sni' &&
+    port.advertise.bootstrapHost === sampleBrokerHost(port.advertise.hostPattern, port.advertise.bootstrapHost)
+  ) {
+    add(
+      ['advertise', 'bootstrap'],
+      'The bootstrap name is also the name of a broker. Give it a name that the pattern cannot make.',
+    );
   }
   return problems;
 }
@@ -59,7 +75,8 @@ function checkPort(port: KafkaPortSettings, index: number, settings: Settings): 
 /** The broker name that the bootstrap name would be taken for, or the empty text. */
 function sampleBrokerHost(pattern: string, host: string): string {
   const [before = '', after = ''] = pattern.split('$(nodeId)');
-  const middle = host.startsWith(before) && host.endsWith(after) ? host.slice(before.length, host.length - after.length) : '';
+  const middle =
+    host.startsWith(before) && host.endsWith(after) ? host.slice(before.length, host.length - after.length) : '';
   return /^\d+$/.test(middle) ? before + middle + after : '';
 }
 

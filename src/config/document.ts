@@ -25,10 +25,12 @@ export function parseDocument(
     return { path, line: Math.max(1, line), column: Math.max(1, col), message };
   };
   const document = 'empty' in documents ? undefined : documents[0];
-  if (document === undefined) return { ok: false, problems: [at(0, 'The file is empty. Run `sluice init` for a starter file.')] };
+  if (document === undefined)
+    return { ok: false, problems: [at(0, 'The file is empty. Run `sluice init` for a starter file.')] };
   const errors = [...document.errors, ...document.warnings].map((error) => at(error.pos[0], firstLine(error.message)));
   const second = documents[1];
-  if (second !== undefined) errors.push(at(second.range[0], 'The file holds more than one document. Keep one gateway per file.'));
+  if (second !== undefined)
+    errors.push(at(second.range[0], 'The file holds more than one document. Keep one gateway per file.'));
   if (errors.length > 0) return { ok: false, problems: errors };
   try {
     const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
@@ -38,7 +40,11 @@ export function parseDocument(
   }
 }
 
-function placed(document: Document, value: unknown, at: (offset: number, message: string) => ConfigProblem): PlacedDocument {
+function placed(
+  document: Document,
+  value: unknown,
+  at: (offset: number, message: string) => ConfigProblem,
+): PlacedDocument {
   return {
     value,
     has: (path) => document.hasIn([...path]),
@@ -64,7 +70,9 @@ function keyOffset(document: Document, path: readonly (string | number)[]): numb
   const parent: unknown = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
   if (!isMap(parent)) return null;
   const name = path.at(-1);
-  const pair: Pair | undefined = parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === name);
+  const pair: Pair | undefined = parent.items.find(
+    (item) => isPair(item) && isScalar(item.key) && item.key.value === name,
+  );
   return pair !== undefined && isNode(pair.key) && pair.key.range ? pair.key.range[0] : null;
 }
 

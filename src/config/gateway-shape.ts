@@ -19,39 +19,52 @@ export function gateway(base: string): z.ZodType<Settings> {
   return section({
     apiVersion: word(['sluice/v1']),
     kind: word(['Gateway']),
-    gatewayId: z.string({ error: 'Write a name.' }).regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'Use letters, digits, dots, hyphens and underscores, at most 128.').default(() => hostname()),
-    ports: z.array(kafkaPort(base), { error: 'Write a list of ports.' }).min(1, 'Define at least one port.').max(100, 'Define at most 100 ports.'),
+    gatewayId: z
+      .string({ error: 'Write a name.' })
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'Use letters, digits, dots, hyphens and underscores, at most 128.')
+      .default(() => hostname()),
+    ports: z
+      .array(kafkaPort(base), { error: 'Write a list of ports.' })
+      .min(1, 'Define at least one port.')
+      .max(100, 'Define at most 100 ports.'),
     identity: section({ issuers: listOf(issuer(base), 'issuers').default([]) }).prefault({}),
     policies: filePath(base),
     audit: audit(base).prefault({}),
     telemetry: telemetry.prefault({}),
     drainTimeout: duration(0, hourMs).default(30_000),
-  }).transform(
-    (input): Settings => ({
-      gatewayId: input.gatewayId,
-      ports: input.ports,
-      issuers: input.identity.issuers,
-      policyDirectory: input.policies,
-      audit: input.audit,
-      telemetry: input.telemetry,
-      drainTimeoutMs: input.drainTimeout,
-    }),
-  );
+  }).transform((input): Settings => ({
+    gatewayId: input.gatewayId,
+    ports: input.ports,
+    issuers: input.identity.issuers,
+    policyDirectory: input.policies,
+    audit: input.audit,
+    telemetry: input.telemetry,
+    drainTimeoutMs: input.drainTimeout,
+  }));
 }
 
 function issuer(base: string): z.ZodType<IssuerSettings> {
   return section({
     name,
-    issuer: text.refine(isSecureUrl, 'Write the issuer\'s https address exactly as its tokens carry it in "iss" (http is taken for localhost only).'),
+    issuer: text.refine(
+      isSecureUrl,
+      'Write the issuer\'s https address exactly as its tokens carry it in "iss" (http is taken for localhost only).',
+    ),
     audience: oneOrMore('the audience that tokens for this gateway carry'),
     algorithms: z
-      .array(z.enum(algorithms, { error: `Write some of ${algorithms.join(', ')}. Algorithms with a shared secret (HS…) and "none" are never accepted.` }))
+      .array(
+        z.enum(algorithms, {
+          error: `Write some of ${algorithms.join(', ')}. Algorithms with a shared secret (HS…) and "none" are never accepted.`,
+        }),
+      )
       .min(1, 'Name at least one algorithm.')
       .default([...anyOrder.algorithms] as ['RS256', 'ES256']),
     jwksUri: text.refine(isSecureUrl, 'Write an https address (http is taken for localhost only).').optional(),
     ca: filePath(base).optional(),
     claims: claims.prefault({}),
-    require: z.record(text, oneOrMore('the values that the claim may have'), { error: 'Write a map from claim to values.' }).default({}),
+    require: z
+      .record(text, oneOrMore('the values that the claim may have'), { error: 'Write a map from claim to values.' })
+      .default({}),
     clockLeeway: duration(0, 300_000).default(30_000),
     keysMaxAge: duration(60_000, 30 * 24 * hourMs).default(24 * hourMs),
   }).transform((input): IssuerSettings => {
@@ -93,6 +106,8 @@ function audit(base: string): z.ZodType<AuditSettings, unknown> {
 }
 
 const telemetry: z.ZodType<TelemetrySettings, unknown> = section({
-  listen: z.union([z.literal('off'), hostPort(0)], { error: 'Write host:port, such as 127.0.0.1:9464, or "off".' }).prefault('127.0.0.1:9464'),
+  listen: z
+    .union([z.literal('off'), hostPort(0)], { error: 'Write host:port, such as 127.0.0.1:9464, or "off".' })
+    .prefault('127.0.0.1:9464'),
   logLevel: word(['debug', 'info', 'warn', 'error']).default('info'),
 }).transform((input) => ({ logLevel: input.logLevel, ...(input.listen === 'off' ? {} : { listen: input.listen }) }));

@@ -30,8 +30,11 @@ export async function readPolicyFiles(directory: string): Promise<readonly Polic
     const path = join(directory, name);
     const { size } = await stat(path).catch((cause: unknown) => unreadable(`${path}: ${messageOf(cause)}`, cause));
     bytes += size;
-    if (bytes > policyFolderBytesMax) unreadable(`the files in ${directory} are larger than ${policyFolderBytesMax} bytes together`);
-    const text = await readFile(path, 'utf8').catch((cause: unknown) => unreadable(`${path}: ${messageOf(cause)}`, cause));
+    if (bytes > policyFolderBytesMax)
+      unreadable(`the files in ${directory} are larger than ${policyFolderBytesMax} bytes together`);
+    const text = await readFile(path, 'utf8').catch((cause: unknown) =>
+      unreadable(`${path}: ${messageOf(cause)}`, cause),
+    );
     files.push({ path: name, text });
   }
   return files;
@@ -42,18 +45,28 @@ export async function readPolicyPath(path: string): Promise<readonly PolicyFile[
   const found = await stat(path).catch((cause: unknown) => unreadable(`${path}: ${messageOf(cause)}`, cause));
   if (found.isDirectory()) return readPolicyFiles(path);
   if (found.size > policyFolderBytesMax) unreadable(`${path} is larger than ${policyFolderBytesMax} bytes`);
-  return [{ path, text: await readFile(path, 'utf8').catch((cause: unknown) => unreadable(`${path}: ${messageOf(cause)}`, cause)) }];
+  return [
+    {
+      path,
+      text: await readFile(path, 'utf8').catch((cause: unknown) => unreadable(`${path}: ${messageOf(cause)}`, cause)),
+    },
+  ];
 }
 
 async function policyFileNames(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory).catch((cause: unknown) => unreadable(`${directory}: ${messageOf(cause)}`, cause));
+  const names = await readdir(directory).catch((cause: unknown) =>
+    unreadable(`${directory}: ${messageOf(cause)}`, cause),
+  );
   const policies = names.filter((name) => !name.startsWith('.') && /\.(ya?ml|json)$/.test(name)).sort();
   if (policies.length > policyFilesMax) unreadable(`${directory} holds more than ${policyFilesMax} policy files`);
   return policies;
 }
 
 function unreadable(detail: string, cause?: unknown): never {
-  throw new SluiceError('policies-unreadable', `The policy files cannot be read: ${detail}.`, { cause, retriable: true });
+  throw new SluiceError('policies-unreadable', `The policy files cannot be read: ${detail}.`, {
+    cause,
+    retriable: true,
+  });
 }
 
 export interface PolicyWatch {
@@ -137,7 +150,9 @@ async function appearance(directory: string): Promise<string> {
     const looks = await Promise.all(
       names.map(async (name) => {
         const found = await stat(join(directory, name), { bigint: true }).catch(() => null);
-        return found === null ? `${name} gone` : `${name} ${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
+        return found === null
+          ? `${name} gone`
+          : `${name} ${found.dev} ${found.ino} ${found.size} ${found.mtimeNs} ${found.ctimeNs}`;
       }),
     );
     return looks.join('\n');

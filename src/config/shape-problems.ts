@@ -15,14 +15,20 @@ function problemsOf(issue: Issue, prefix: KeyPath, document: PlacedDocument): re
   const at = [...prefix, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
   if (issue.code === 'unrecognized_keys') {
     const messages = issue.message.split(messageSeparator);
-    return issue.keys.map((key, index) => ({ at: [...at, key], onKey: true, message: messages[index] ?? `Unknown key "${key}".` }));
+    return issue.keys.map((key, index) => ({
+      at: [...at, key],
+      onKey: true,
+      message: messages[index] ?? `Unknown key "${key}".`,
+    }));
   }
   const last = at.at(-1);
   if (issue.code !== 'custom' && typeof last === 'string' && !document.has(at)) {
     return [{ at, message: `"${last}" is missing. ${hint(issue.message)}`.trim() }];
   }
   if (issue.code === 'invalid_union') {
-    const meant = issue.errors.find((branch) => branch.every((inner) => inner.path.length > 0 || !isTypeMismatch(inner)));
+    const meant = issue.errors.find((branch) =>
+      branch.every((inner) => inner.path.length > 0 || !isTypeMismatch(inner)),
+    );
     if (meant !== undefined) return meant.flatMap((inner) => problemsOf(inner, at, document));
   }
   return [{ at, message: issue.message }];

@@ -13,7 +13,8 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<
   const known = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
-      if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(key, known)).join(messageSeparator);
+      if (issue.code === 'unrecognized_keys')
+        return issue.keys.map((key) => unknownKey(key, known)).join(messageSeparator);
       return issue.code === 'invalid_type' ? `Write a map with the keys ${known.join(', ')}.` : undefined;
     },
   });
@@ -45,7 +46,10 @@ export const flag: z.ZodType<boolean> = z.boolean({ error: 'Write true or false.
 /** Names that policies, metrics and messages use. */
 export const name: z.ZodType<string> = z
   .string({ error: 'Write a name.' })
-  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'A name has 1 to 63 lower-case letters, digits and hyphens, and neither starts nor ends with a hyphen.');
+  .regex(
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    'A name has 1 to 63 lower-case letters, digits and hyphens, and neither starts nor ends with a hyphen.',
+  );
 
 /** A length of time within bounds, in milliseconds. */
 export function duration(minMs: number, maxMs: number, why = ''): z.ZodType<number> {
@@ -92,20 +96,31 @@ export function listOf<Item>(item: z.ZodType<Item>, what: string): z.ZodType<Ite
 
 /** One value, or a list of at least one. */
 export function oneOrMore(what: string): z.ZodType<[string, ...string[]]> {
-  return z.union([text, z.array(text).max(100, 'Must not hold more than 100.')], { error: `Write ${what}, or a list of them.` }).transform((input, context) => {
-    const [first, ...rest] = typeof input === 'string' ? [input] : input;
-    if (first === undefined) context.addIssue(`Name at least one: ${what}.`);
-    return [first ?? '', ...rest] satisfies [string, ...string[]];
-  });
+  return z
+    .union([text, z.array(text).max(100, 'Must not hold more than 100.')], {
+      error: `Write ${what}, or a list of them.`,
+    })
+    .transform((input, context) => {
+      const [first, ...rest] = typeof input === 'string' ? [input] : input;
+      if (first === undefined) context.addIssue(`Name at least one: ${what}.`);
+      return [first ?? '', ...rest] satisfies [string, ...string[]];
+    });
 }
 
 /** Where a secret is read from. A secret that stands in the file itself is refused, and never repeated in the message. */
 export function secret(base: string): z.ZodType<SecretSource> {
   const where = 'Say where it is read from: { env: NAME }, { file: PATH } or { command: [PROGRAM, ARGUMENT] }.';
   const shape = section({
-    env: z.string({ error: 'Write the name of an environment variable.' }).regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'This is not the name of an environment variable.').optional(),
+    env: z
+      .string({ error: 'Write the name of an environment variable.' })
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'This is not the name of an environment variable.')
+      .optional(),
     file: filePath(base).optional(),
-    command: z.array(text, { error: 'Write a list: the program, then its arguments.' }).min(1, 'Name a program.').max(64, 'Too many arguments.').optional(),
+    command: z
+      .array(text, { error: 'Write a list: the program, then its arguments.' })
+      .min(1, 'Name a program.')
+      .max(64, 'Too many arguments.')
+      .optional(),
   }).transform((input, context): SecretSource => {
     if (Object.keys(input).length !== 1) context.addIssue(`Give exactly one of env, file and command. ${where}`);
     if (input.env !== undefined) return { env: input.env };
@@ -115,7 +130,12 @@ export function secret(base: string): z.ZodType<SecretSource> {
   return z
     .unknown()
     .superRefine((input, context) => {
-      if (typeof input !== 'object' || input === null) context.addIssue({ code: 'custom', message: `A secret must not stand in this file. ${where}`, continue: false });
+      if (typeof input !== 'object' || input === null)
+        context.addIssue({
+          code: 'custom',
+          message: `A secret must not stand in this file. ${where}`,
+          continue: false,
+        });
     })
     .pipe(shape);
 }

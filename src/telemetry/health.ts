@@ -13,6 +13,8 @@ export interface Readiness {
 
 /** Ready is: every check holds and no drain has begun. */
 export function readiness(checks: readonly HealthCheck[], draining: boolean): Readiness {
-  const all = draining ? [{ name: 'process', ok: false, detail: 'draining: no new connections are taken' }, ...checks] : checks;
+  const all = draining
+    ? [{ name: 'process', ok: false, detail: 'draining: no new connections are taken' }, ...checks]
+    : checks;
   return { ready: all.every((check) => check.ok), checks: all };
 }

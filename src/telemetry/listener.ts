@@ -25,12 +25,15 @@ const connectionsMax = 100;
  * @throws SluiceError `telemetry-unbound` where the address cannot be bound
  */
 export async function startTelemetryListener(listen: HostPort, pages: TelemetryPages): Promise<TelemetryListener> {
-  const server = createServer({ requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, keepAliveTimeout: 5_000 }, (request, response) => {
-    answer(request, response, pages).catch((error: unknown) => {
-      if (response.headersSent) response.destroy();
-      else send(response, 500, 'text/plain; charset=utf-8', `${messageOf(error)}\n`);
-    });
-  });
+  const server = createServer(
+    { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, keepAliveTimeout: 5_000 },
+    (request, response) => {
+      answer(request, response, pages).catch((error: unknown) => {
+        if (response.headersSent) response.destroy();
+        else send(response, 500, 'text/plain; charset=utf-8', `${messageOf(error)}\n`);
+      });
+    },
+  );
   server.maxConnections = connectionsMax;
   await bind(server, listen);
   return {
@@ -49,15 +52,25 @@ export async function startTelemetryListener(listen: HostPort, pages: TelemetryP
 function bind(server: Server, listen: HostPort): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EADDRINUSE' ? 'another process listens there. Stop it, or set telemetry.listen to another address or "off"' : messageOf(cause);
-      reject(new SluiceError('telemetry-unbound', `The telemetry listener cannot listen on ${listen.host}:${listen.port}: ${why}.`, { cause }));
+      const why =
+        cause.code === 'EADDRINUSE'
+          ? 'another process listens there. Stop it, or set telemetry.listen to another address or "off"'
+          : messageOf(cause);
+      reject(
+        new SluiceError(
+          'telemetry-unbound',
+          `The telemetry listener cannot listen on ${listen.host}:${listen.port}: ${why}.`,
+          { cause },
+        ),
+      );
     });
     server.listen(listen.port, listen.host, () => resolve());
   });
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, pages: TelemetryPages): Promise<void> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, 405, 'text/plain; charset=utf-8', 'Only GET and HEAD.\n', { allow: 'GET, HEAD' });
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return send(response, 405, 'text/plain; charset=utf-8', 'Only GET and HEAD.\n', { allow: 'GET, HEAD' });
   const path = (request.url ?? '/').split('?', 1)[0];
   if (path === '/metrics') return send(response, 200, metricsContentType, await pages.metrics());
   if (path === '/healthz') return send(response, 200, 'application/json', '{"status":"alive"}\n');
@@ -68,7 +81,18 @@ async function answer(request: IncomingMessage, response: ServerResponse, pages:
   return send(response, 404, 'text/plain; charset=utf-8', 'Here are /metrics, /healthz and /readyz.\n');
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', ...headers });
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  });
   response.end(response.req.method === 'HEAD' ? undefined : body);
 }

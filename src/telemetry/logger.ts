@@ -16,8 +16,18 @@ export interface LoggerOptions {
 
 export function createLogger(options: LoggerOptions): Logger {
   const out = options.destination ?? { write: (line: string) => process.stderr.write(line) };
-  const destination: DestinationStream = { write: (line) => void out.write(options.format === 'json' ? line : readable(line)) };
-  const log = pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination);
+  const destination: DestinationStream = {
+    write: (line) => void out.write(options.format === 'json' ? line : readable(line)),
+  };
+  const log = pino(
+    {
+      level: options.level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
   return {
     debug: (fields, message) => log.debug(fields, message),
     info: (fields, message) => log.info(fields, message),

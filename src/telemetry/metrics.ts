@@ -8,8 +8,18 @@ import { Tally, Timing } from './tally.ts';
 /** What is read at the moment of a scrape, instead of being kept up to date. */
 export interface MetricSources {
   audit(): { readonly writable: boolean; readonly lost: number; readonly entries: number };
-  issuers(): readonly { readonly issuer: string; readonly keys: number; readonly keysAgeMs: number | null; readonly usable: boolean }[];
-  ports(): readonly { readonly port: string; readonly ready: boolean; readonly connections: number; readonly brokers: number }[];
+  issuers(): readonly {
+    readonly issuer: string;
+    readonly keys: number;
+    readonly keysAgeMs: number | null;
+    readonly usable: boolean;
+  }[];
+  ports(): readonly {
+    readonly port: string;
+    readonly ready: boolean;
+    readonly connections: number;
+    readonly brokers: number;
+  }[];
 }
 
 export interface Metrics {
@@ -21,6 +31,7 @@ export interface Metrics {
   readonly upstreamFailures: Tally;
   readonly decisions: Tally;
   readonly authenticationFailures: Tally;
+  readonly refusals: Tally;
   readonly sessions: Tally;
   policyLoaded(revision: string, policies: number): void;
   policyRejected(): void;
@@ -35,36 +46,81 @@ export const metricsContentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
 export function createMetrics(build: { readonly version: string; readonly gatewayId: string }): Metrics {
   const tallies = {
     connections: new Tally('sluice_connections_opened_total', 'Client connections accepted.', ['port']),
-    disconnections: new Tally('sluice_connections_closed_total', 'Client connections closed, by reason.', ['port', 'reason']),
-    requests: new Tally('sluice_requests_total', 'Requests handled: forwarded, answered by the gateway, or refused.', ['port', 'api', 'outcome']),
-    requestDuration: new Timing('sluice_request_duration_seconds', 'Time from the whole request to its answer, the upstream included.', ['port', 'api']),
+    disconnections: new Tally('sluice_connections_closed_total', 'Client connections closed, by reason.', [
+      'port',
+      'reason',
+    ]),
+    requests: new Tally('sluice_requests_total', 'Requests handled: forwarded, answered by the gateway, or refused.', [
+      'port',
+      'api',
+      'outcome',
+    ]),
+    requestDuration: new Timing(
+      'sluice_request_duration_seconds',
+      'Time from the whole request to its answer, the upstream included.',
+      ['port', 'api'],
+    ),
     bytes: new Tally('sluice_bytes_total', 'Bytes by direction: from-client or to-client.', ['port', 'direction']),
-    upstreamFailures: new Tally('sluice_upstream_failures_total', 'Failures to connect or authenticate to the upstream, by reason.', ['port', 'reason']),
-    decisions: new Tally('sluice_decisions_total', 'Policy decisions by effect and action.', ['port', 'effect', 'action']),
-    authenticationFailures: new Tally('sluice_authentication_failures_total', 'Credentials refused, by code.', ['port', 'code']),
+    upstreamFailures: new Tally(
+      'sluice_upstream_failures_total',
+      'Failures to connect or authenticate to the upstream, by reason.',
+      ['port', 'reason'],
+    ),
+    decisions: new Tally('sluice_decisions_total', 'Policy decisions by effect, action and resource type.', [
+      'effect',
+      'action',
+      'resource_type',
+    ]),
+    authenticationFailures: new Tally('sluice_authentication_failures_total', 'Credentials refused, by code.', [
+      'code',
+    ]),
+    refusals: new Tally(
+      'sluice_refusals_total',
+      'Requests that no rule could permit, by code: unknown, malformed or forged.',
+      ['code'],
+    ),
     sessions: new Tally('sluice_sessions_total', 'Sessions opened and closed.', ['port', 'event']),
     policyLoads: new Tally('sluice_policy_loads_total', 'Loads of the policy files by result.', ['result']),
   };
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'sluice_' });
-  new Gauge({ name: 'sluice_build_info', help: 'Always 1; the labels say which gateway this is.', labelNames: ['version', 'gateway_id'], registers: [registry] }).set(
-    { version: build.version, gateway_id: build.gatewayId },
-    1,
-  );
+  new Gauge({
+    name: 'sluice_build_info',
+    help: 'Always 1; the labels say which gateway this is.',
+    labelNames: ['version', 'gateway_id'],
+    registers: [registry],
+  }).set({ version: build.version, gateway_id: build.gatewayId }, 1);
   return {
     ...tallies,
     ...policyMetrics(registry, tallies.policyLoads),
     watch: (sources) => watchSources(registry, sources),
-    render: async () => (await registry.metrics()) + Object.values(tallies).map((tally) => tally.render()).join(''),
+    render: async () =>
+      (await registry.metrics()) +
+      Object.values(tallies)
+        .map((tally) => tally.render())
+        .join(''),
   };
 }
 
 function policyMetrics(registry: Registry, loads: Tally): Pick<Metrics, 'policyLoaded' | 'policyRejected'> {
   const registers = [registry];
-  const info = new Gauge({ name: 'sluice_policy_info', help: 'Always 1; the label says which revision is in force.', labelNames: ['revision'], registers });
-  const loadedAt = new Gauge({ name: 'sluice_policy_loaded_timestamp_seconds', help: 'When the revision in force was loaded.', registers });
+  const info = new Gauge({
+    name: 'sluice_policy_info',
+    help: 'Always 1; the label says which revision is in force.',
+    labelNames: ['revision'],
+    registers,
+  });
+  const loadedAt = new Gauge({
+    name: 'sluice_policy_loaded_timestamp_seconds',
+    help: 'When the revision in force was loaded.',
+    registers,
+  });
   const documents = new Gauge({ name: 'sluice_policy_documents', help: 'Policy documents in force.', registers });
-  const healthy = new Gauge({ name: 'sluice_policy_last_load_ok', help: '1 if the files as they are now are in force, 0 if their last edit was rejected.', registers });
+  const healthy = new Gauge({
+    name: 'sluice_policy_last_load_ok',
+    help: '1 if the files as they are now are in force, 0 if their last edit was rejected.',
+    registers,
+  });
   return {
     policyLoaded: (revision, policies) => {
       info.reset();
@@ -82,13 +138,34 @@ function policyMetrics(registry: Registry, loads: Tally): Pick<Metrics, 'policyL
 }
 
 function watchSources(registry: Registry, sources: MetricSources): void {
-  const gauge = <Label extends string>(name: string, help: string, labelNames: Label[], collect: (gauge: Gauge<Label>) => void): void => {
-    const made: Gauge<Label> = new Gauge({ name, help, labelNames, registers: [registry], collect: () => collect(made) });
+  const gauge = <Label extends string>(
+    name: string,
+    help: string,
+    labelNames: Label[],
+    collect: (gauge: Gauge<Label>) => void,
+  ): void => {
+    const made: Gauge<Label> = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect: () => collect(made),
+    });
   };
-  gauge('sluice_audit_writable', '1 if the audit log can be written.', [], (made) => made.set(sources.audit().writable ? 1 : 0));
-  gauge('sluice_audit_entries', 'Audit entries appended since the start.', [], (made) => made.set(sources.audit().entries));
-  gauge('sluice_audit_entries_lost', 'Audit entries lost since the start; only in mode "available".', [], (made) => made.set(sources.audit().lost));
-  const perIssuer = (name: string, help: string, read: (status: ReturnType<MetricSources['issuers']>[number]) => number | null): void =>
+  gauge('sluice_audit_writable', '1 if the audit log can be written.', [], (made) =>
+    made.set(sources.audit().writable ? 1 : 0),
+  );
+  gauge('sluice_audit_entries', 'Audit entries appended since the start.', [], (made) =>
+    made.set(sources.audit().entries),
+  );
+  gauge('sluice_audit_entries_lost', 'Audit entries lost since the start; only in mode "available".', [], (made) =>
+    made.set(sources.audit().lost),
+  );
+  const perIssuer = (
+    name: string,
+    help: string,
+    read: (status: ReturnType<MetricSources['issuers']>[number]) => number | null,
+  ): void =>
     gauge(name, help, ['issuer'], (made) => {
       made.reset();
       for (const status of sources.issuers()) {
@@ -96,14 +173,24 @@ function watchSources(registry: Registry, sources: MetricSources): void {
         if (value !== null) made.set({ issuer: status.issuer }, value);
       }
     });
-  perIssuer('sluice_issuer_usable', '1 if tokens of this issuer can be verified now.', (status) => (status.usable ? 1 : 0));
+  perIssuer('sluice_issuer_usable', '1 if tokens of this issuer can be verified now.', (status) =>
+    status.usable ? 1 : 0,
+  );
   perIssuer('sluice_issuer_keys', 'Public keys known of this issuer.', (status) => status.keys);
-  perIssuer('sluice_issuer_keys_age_seconds', 'Age of the keys of this issuer.', (status) => (status.keysAgeMs === null ? null : status.keysAgeMs / 1_000));
-  const perPort = (name: string, help: string, read: (status: ReturnType<MetricSources['ports']>[number]) => number): void =>
+  perIssuer('sluice_issuer_keys_age_seconds', 'Age of the keys of this issuer.', (status) =>
+    status.keysAgeMs === null ? null : status.keysAgeMs / 1_000,
+  );
+  const perPort = (
+    name: string,
+    help: string,
+    read: (status: ReturnType<MetricSources['ports']>[number]) => number,
+  ): void =>
     gauge(name, help, ['port'], (made) => {
       for (const status of sources.ports()) made.set({ port: status.port }, read(status));
     });
-  perPort('sluice_port_ready', '1 if the port is bound and its upstream reachable.', (status) => (status.ready ? 1 : 0));
+  perPort('sluice_port_ready', '1 if the port is bound and its upstream reachable.', (status) =>
+    status.ready ? 1 : 0,
+  );
   perPort('sluice_connections', 'Client connections open now.', (status) => status.connections);
   perPort('sluice_upstream_brokers', 'Brokers known of the upstream.', (status) => status.brokers);
 }

@@ -44,7 +44,10 @@ export class Timing {
   constructor(name: string, help: string, labelNames: readonly string[]) {
     this.#name = name;
     this.#help = help;
-    this.#labels = new LabelTree(labelNames, () => ({ sumSeconds: 0, counts: new Float64Array(bucketSeconds.length + 1) }));
+    this.#labels = new LabelTree(labelNames, () => ({
+      sumSeconds: 0,
+      counts: new Float64Array(bucketSeconds.length + 1),
+    }));
   }
 
   observe(milliseconds: number, a: string, b?: string, c?: string): void {
