@@ -1,0 +1,34 @@
+import { type Action, clusterName } from '../../../model/operation.ts';
+import { type ApiName, type Draft, type RequestMessages, type ResponseMessages, apiByName, errorCodes } from '../protocol/protocol.ts';
+import { type ApiHandler, type ForwardVerdict, forwardUnread } from './handler.ts';
+
+interface ClusterGuard<N extends ApiName> {
+  readonly name: N;
+  /** What is asked on the cluster for the request as a whole. */
+  readonly action: Action;
+  readonly refuse: (request: RequestMessages[N], code: number, version: number) => Draft<ResponseMessages[N]>;
+  readonly onResponse?: ForwardVerdict<N>['onResponse'];
+}
+
+/** Brokers' own words for what a denial is about (`Errors.message()`). */
+export const authorizationMessages = {
+  cluster: 'Cluster authorization failed.',
+  topic: 'Topic authorization failed.',
+  group: 'Group authorization failed.',
+} as const;
+
+/** An API that is allowed as a whole by one operation on the cluster, or refused as a whole with 31. */
+export function clusterGuarded<N extends ApiName>(guard: ClusterGuard<N>): ApiHandler<N> {
+  const { minVersion, maxVersion } = apiByName(guard.name);
+  return {
+    name: guard.name,
+    versions: { min: minVersion, max: maxVersion },
+    refuse: guard.refuse,
+    handle({ request, version, access }) {
+      if (!access.may(guard.action, 'cluster', clusterName)) {
+        return { kind: 'answer', response: guard.refuse(request, errorCodes.CLUSTER_AUTHORIZATION_FAILED, version) };
+      }
+      return guard.onResponse === undefined ? forwardUnread : { kind: 'forward', onResponse: guard.onResponse };
+    },
+  };
+}
