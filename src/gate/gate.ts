@@ -2,72 +2,130 @@
  * The gate: decide, then audit, for every protocol. A port turns bytes into operations and decisions back into
  * bytes; it never decides. The gate decides; it never sees a socket.
  */
-import type { Decision } from '../model/decision.ts';
-import type { Action, ResourceType } from '../model/operation.ts';
+import type { AuditLog } from '../audit/audit.ts';
+import type { Clock } from '../lib/clock.ts';
+import { SluiceError, messageOf } from '../lib/errors.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
+import type { PolicySet } from '../policy/policy.ts';
+import { AuthenticationFailures } from './authentication-failures.ts';
+import type { AuthenticationFailure, Gate, GateObserver, GateSession, SessionView } from './contract.ts';
+import { Sessions, sessionBounds } from './sessions.ts';
+import type { SessionBounds } from './sessions.ts';
 
-/** Why a connection got no session; the words of the audit log and of the metrics. */
-export interface AuthenticationFailure {
-  /** Stable and machine-readable: `expired`, `wrong-audience`, `bad-signature`, … */
-  readonly code: string;
-  /** For the log, in more detail than the client is told. Never the credential. */
-  readonly detail: string;
-  /** What the credential claimed to be, unverified; empty where it could not be read. */
-  readonly claimedId: string;
-  readonly claimedIssuer: string;
+export type { AuthenticationFailure, FlowAccount, Gate, GateObserver, GateSession, SessionView } from './contract.ts';
+
+export interface GateOptions {
+  /** The revision in force; `null` before the first: everything is denied. */
+  readonly policies: () => PolicySet | null;
+  readonly audit: AuditLog;
+  readonly mode: 'strict' | 'available';
+  /** Length of a flow window; its entries follow within a second of its end. */
+  readonly windowMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly observer?: GateObserver;
 }
 
-/** What was produced, or delivered, in one partition by one request. Offsets inclusive; -1 where the broker told none. */
-export interface FlowAccount {
-  readonly action: 'read' | 'write';
-  readonly topic: string;
-  readonly partition: number;
-  readonly firstOffset: bigint;
-  readonly lastOffset: bigint;
-  readonly records: number;
-  readonly bytes: number;
+export interface RunningGate extends Gate {
+  /** Lets open sessions take up the revision in force at once rather than with their next operation. */
+  policyChanged(): void;
+  sessions(): readonly SessionView[];
+  /** Closes every session and waits until its last entry is on disk. End the ports first, and the audit log afterwards. */
+  close(): Promise<void>;
 }
 
-/** One client's presence: shared by the connections of one principal, credential, client id, software and address. */
-export interface GateSession {
-  readonly id: string;
-  readonly principal: Principal;
-  /** Changes when another policy revision is in force. */
-  readonly revision: string;
-  /**
-   * Decides one operation and audits it: a denial and the first use of a flow are entries of their own.
-   * @param partition -1 where the operation touches no single partition
-   * @param requestName protocol's own name of the request, for the entry: `Fetch v17`
-   */
-  decide(
-    action: Action,
-    resourceType: ResourceType,
-    resourceName: string,
-    partition: number,
-    requestName: string,
-  ): Decision;
-  /** As `decide`, where any one resource of the type will do (Kafka's idempotent producers). */
-  decideAny(action: Action, resourceType: ResourceType, requestName: string): Decision;
-  /** The same answer without an entry: for listings that are filtered silently and for authorized-operation bits. */
-  permits(action: Action, resourceType: ResourceType, resourceName: string, partition: number): boolean;
-  /** An attempt that no rule could permit (unknown API, malformed request, forged session id): refused, and entered in the log. */
-  refuse(code: string, detail: string, requestName: string): void;
-  /**
-   * Resolves once every entry so far that must be durable before the operation takes effect is; `null` when there
-   * is nothing to wait for, which is the common case. Await it between deciding and forwarding.
-   * @throws SluiceError `audit-unavailable` in strict mode: the operation must be refused
-   */
-  durable(): Promise<void> | null;
-  /** Counts what flowed. Never blocks. */
-  account(flow: FlowAccount): void;
-  /** One connection of the session closed. */
-  leave(reason: string): void;
+/** How often windows, folds and empty sessions are looked at: well within the second in which their entries follow. */
+const sweepMs = 250;
+
+const deaf: GateObserver = {
+  decision() {},
+  refused() {},
+  sessionOpened() {},
+  sessionClosed() {},
+  authenticationFailed() {},
+  auditLost() {},
+};
+
+export function createGate(options: GateOptions, bounds: SessionBounds = sessionBounds): RunningGate {
+  return new SessionGate(options, bounds);
 }
 
-export interface Gate {
-  /** Joins the principal's session for this client, opening it (and its entry) where it is the first connection. */
-  join(principal: Principal, client: ClientFacts): Promise<GateSession>;
-  /** A credential that was refused, or a request before authentication. */
-  authenticationFailed(failure: AuthenticationFailure, client: ClientFacts): void;
+class SessionGate implements RunningGate {
+  readonly #options: GateOptions;
+  readonly #observer: GateObserver;
+  readonly #sessions: Sessions;
+  readonly #failures: AuthenticationFailures;
+  readonly #timer: NodeJS.Timeout;
+  #lostSeen: number;
+  #closed = false;
+
+  constructor(options: GateOptions, bounds: SessionBounds) {
+    this.#options = options;
+    this.#observer = options.observer ?? deaf;
+    this.#sessions = new Sessions({ ...options, observer: this.#observer }, bounds);
+    this.#failures = new AuthenticationFailures(options.audit);
+    this.#lostSeen = options.audit.status().lost;
+    this.#timer = setInterval(() => this.#trySweep(), sweepMs).unref();
+  }
+
+  async join(principal: Principal, client: ClientFacts, previous?: GateSession): Promise<GateSession> {
+    if (this.#closed) throw new SluiceError('gate-closed', 'The gateway is ending and takes no new connections.', { retriable: true });
+    const session = this.#sessions.connect(principal, client);
+    if (previous !== undefined) session.renewed(previous.id);
+    try {
+      await session.durable();
+    } catch (error) {
+      session.leave('the audit log could not be written');
+      throw error;
+    }
+    return session;
+  }
+
+  authenticationFailed(failure: AuthenticationFailure, client: ClientFacts): void {
+    this.#failures.add(failure, client, this.#options.clock.nowMs());
+    this.#observer.authenticationFailed(failure.code);
+  }
+
+  policyChanged(): void {
+    for (const session of this.#sessions.all()) session.refresh();
+  }
+
+  sessions(): readonly SessionView[] {
+    return Array.from(this.#sessions.all(), (session) => session.view());
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#failures.flush();
+    this.#sessions.closeAll('gateway stopped');
+    // In strict mode a log that cannot be written has said so already, and close() of the log counts what is lost.
+    await this.#options.audit.durable().catch(() => undefined);
+    this.#reportLost();
+  }
+
+  #trySweep(): void {
+    try {
+      this.#sweep();
+    } catch (error) {
+      this.#options.logger.error({ error: messageOf(error) }, 'audit entries that were due could not be made');
+    }
+  }
+
+  #sweep(): void {
+    const nowMs = this.#options.clock.nowMs();
+    this.#sessions.sweep(nowMs);
+    this.#failures.sweep(nowMs);
+    this.#reportLost();
+  }
+
+  #reportLost(): void {
+    const { lost } = this.#options.audit.status();
+    if (lost === this.#lostSeen) return;
+    this.#observer.auditLost(lost - this.#lostSeen);
+    this.#lostSeen = lost;
+  }
 }

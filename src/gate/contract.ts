@@ -1,0 +1,101 @@
+import type { Decision } from '../model/decision.ts';
+import type { Action, ResourceType } from '../model/operation.ts';
+import type { Principal } from '../model/principal.ts';
+import type { ClientFacts } from '../model/session.ts';
+
+/** Why a connection got no session; the words of the audit log and of the metrics. */
+export interface AuthenticationFailure {
+  /** Stable and machine-readable: `expired`, `wrong-audience`, `bad-signature`, … */
+  readonly code: string;
+  /** For the log, in more detail than the client is told. Never the credential. */
+  readonly detail: string;
+  /** What the credential claimed to be, unverified; empty where it could not be read. */
+  readonly claimedId: string;
+  readonly claimedIssuer: string;
+}
+
+/** What was produced, or delivered, in one partition by one request. Offsets inclusive; -1 where the broker told none. */
+export interface FlowAccount {
+  readonly action: 'read' | 'write';
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstOffset: bigint;
+  readonly lastOffset: bigint;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** One client's presence: shared by the connections of one principal, credential, client id, software and address. */
+export interface GateSession {
+  readonly id: string;
+  readonly principal: Principal;
+  /** Changes when another policy revision is in force; `none` where there is none. */
+  readonly revision: string;
+  /**
+   * Decides one operation and audits it: a denial and the first use of a flow are entries of their own.
+   * @param partition -1 where the operation touches no single partition
+   * @param requestName protocol's own name of the request, for the entry: `Fetch v17`
+   */
+  decide(
+    action: Action,
+    resourceType: ResourceType,
+    resourceName: string,
+    partition: number,
+    requestName: string,
+  ): Decision;
+  /** As `decide`, where any one resource of the type will do (Kafka's idempotent producers). */
+  decideAny(action: Action, resourceType: ResourceType, requestName: string): Decision;
+  /** The same answer without an entry: for listings that are filtered silently and for authorized-operation bits. */
+  permits(action: Action, resourceType: ResourceType, resourceName: string, partition: number): boolean;
+  /** An attempt that no rule could permit (unknown API, malformed request, forged session id): refused, and entered in the log. */
+  refuse(code: string, detail: string, requestName: string): void;
+  /**
+   * Resolves once every entry so far that must be durable before the operation takes effect is; `null` when there
+   * is nothing to wait for, which is the common case. Await it between deciding and forwarding.
+   * In `available` mode always `null`: entries follow within milliseconds, and what is lost is counted.
+   * @throws SluiceError `audit-unavailable` in strict mode: the operation must be refused
+   */
+  durable(): Promise<void> | null;
+  /** Counts what flowed. Never blocks. */
+  account(flow: FlowAccount): void;
+  /** One connection of the session closed. Once per `join`. */
+  leave(reason: string): void;
+}
+
+export interface Gate {
+  /**
+   * Joins the principal's session for this client, opening it (and its entry) where it is the first connection.
+   *
+   * @param previous the session that the connection was in, where it authenticated again (KIP-368): entered in the log
+   *   as `authentication.renewed`. The new credential opens a session of its own; leave the previous one afterwards.
+   * @throws SluiceError `too-many-connections` beyond `connectionsPerPrincipalMax`, `audit-unavailable` in strict mode
+   *   where the entry cannot be written, `gate-closed` when the gateway ends
+   */
+  join(principal: Principal, client: ClientFacts, previous?: GateSession): Promise<GateSession>;
+  /** A credential that was refused, or a request before authentication. */
+  authenticationFailed(failure: AuthenticationFailure, client: ClientFacts): void;
+}
+
+/** What metrics hear of. Called on the hot path: it must neither block nor throw. */
+export interface GateObserver {
+  decision(effect: Decision['effect'], action: Action, resourceType: ResourceType): void;
+  refused(code: string): void;
+  sessionOpened(port: string): void;
+  sessionClosed(port: string): void;
+  authenticationFailed(code: string): void;
+  /** `count` more entries of the audit log were lost. */
+  auditLost(count: number): void;
+}
+
+/** One session as operators see it. */
+export interface SessionView {
+  readonly id: string;
+  readonly principal: Principal;
+  readonly client: ClientFacts;
+  readonly openedAtMs: number;
+  /** 0 while it waits for one to come back. */
+  readonly connections: number;
+  readonly revision: string;
+  /** Audit entries so far. */
+  readonly entries: number;
+}

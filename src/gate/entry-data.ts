@@ -1,0 +1,82 @@
+/** Sessions, decisions and windows in the words of the audit log. Whatever came from a client is cleaned and bounded here. */
+import type { AuthorizationData, ClientData, CredentialData, FlowData, PrincipalData } from '../audit/audit.ts';
+import { auditGroupsMax, auditNameCharsMax } from '../lib/limits.ts';
+import { printable } from '../lib/printable.ts';
+import type { Decision } from '../model/decision.ts';
+import type { Action, ResourceType } from '../model/operation.ts';
+import type { Principal } from '../model/principal.ts';
+import type { ClientFacts } from '../model/session.ts';
+import type { FlowWindow } from './flow-windows.ts';
+
+export function nameData(name: string): string {
+  return printable(name, auditNameCharsMax);
+}
+
+export function principalData(principal: Principal): PrincipalData {
+  const groups = principal.groups.slice(0, auditGroupsMax).map(nameData);
+  const data = { kind: principal.kind, id: nameData(principal.id), issuer: nameData(principal.issuer), groups };
+  const more = principal.groups.length - groups.length;
+  return more > 0 ? { ...data, groups_more: more } : data;
+}
+
+export function clientData(client: ClientFacts): ClientData {
+  return {
+    address: nameData(client.address),
+    client_id: nameData(client.clientId),
+    software: nameData([client.softwareName, client.softwareVersion].filter((part) => part !== '').join(' ')),
+    mechanism: nameData(client.mechanism),
+    tls: client.tls,
+  };
+}
+
+export function credentialData(principal: Principal): CredentialData {
+  return { type: principal.credential.type, id: nameData(principal.credential.id) };
+}
+
+export function authorizationData(
+  decision: Decision,
+  action: Action,
+  resourceType: ResourceType,
+  /** As `nameData` gave it. */
+  resourceName: string,
+  partition: number,
+  any: boolean,
+): AuthorizationData {
+  const data: AuthorizationData = {
+    granted: decision.effect === 'permit',
+    operation: action,
+    resourceType,
+    resourceName,
+    patternType: any ? 'any' : 'literal',
+    reason: decision.reason,
+    rule:
+      decision.rule === null
+        ? null
+        : {
+            policy: nameData(decision.rule.policy),
+            effect: decision.rule.effect,
+            index: decision.rule.index,
+            source: nameData(decision.rule.source),
+          },
+  };
+  return partition < 0 ? data : { ...data, partition };
+}
+
+export function flowData(window: FlowWindow): FlowData {
+  return {
+    operation: window.operation,
+    topic: nameData(window.topic),
+    partition: window.partition,
+    ranges: window.ranges.toStrings(),
+    approximate: window.ranges.approximate,
+    records: window.records,
+    records_without_offset: window.recordsWithoutOffset,
+    bytes: window.bytes,
+    requests: window.requests,
+  };
+}
+
+/** RFC 3339 in UTC with milliseconds; dates that cannot be written (beyond the year 9999) become the last one that can. */
+export function instant(ms: number): string {
+  return new Date(Math.min(Math.max(ms, 0), 253_402_300_799_999)).toISOString();
+}

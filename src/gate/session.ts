@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import type { AuditLog } from '../audit/audit.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Logger } from '../lib/logger.ts';
+import type { Decision } from '../model/decision.ts';
+import type { Action, ResourceType } from '../model/operation.ts';
+import type { Principal } from '../model/principal.ts';
+import type { ClientFacts } from '../model/session.ts';
+import type { PolicySet } from '../policy/policy.ts';
+import type { FlowAccount, GateObserver, GateSession, SessionView } from './contract.ts';
+import { Decider } from './decide.ts';
+import { Durability } from './durability.ts';
+import { clientData, credentialData, instant, nameData, principalData } from './entry-data.ts';
+import { SessionAccess, noRevision } from './session-access.ts';
+import { SessionTrail } from './trail.ts';
+
+export interface SessionParts {
+  readonly policies: () => PolicySet | null;
+  readonly audit: AuditLog;
+  readonly mode: 'strict' | 'available';
+  readonly windowMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly observer: GateObserver;
+  /** Called each time the last connection has left. */
+  readonly emptied: (session: Session) => void;
+  /** Called for each connection that left. */
+  readonly left: (session: Session) => void;
+}
+
+/**
+ * opened ─ connect ⇄ leave ─→ empty ─ nobody comes back in time, or the gateway ends ─→ closed
+ *
+ * A closed session denies everything: its last entry is written, and no operation may pass without one.
+ */
+export class Session implements GateSession {
+  readonly id: string = randomUUID();
+  readonly principal: Principal;
+  readonly client: ClientFacts;
+  readonly openedMs: number;
+  readonly #parts: SessionParts;
+  readonly #durability: Durability;
+  readonly #trail: SessionTrail;
+  readonly #access: SessionAccess;
+  readonly #decider: Decider;
+  #connections = 0;
+  #connectionsTotal = 0;
+  #emptySinceMs: number;
+  #leaveReason = 'never connected';
+  #closed = false;
+
+  constructor(principal: Principal, client: ClientFacts, parts: SessionParts) {
+    this.principal = principal;
+    this.client = client;
+    this.#parts = parts;
+    this.openedMs = parts.clock.nowMs();
+    this.#emptySinceMs = this.openedMs;
+    this.#durability = new Durability(parts.audit, parts.mode);
+    const about = {
+      session_id: this.id,
+      port: nameData(client.port),
+      principal: principalData(principal),
+      client: clientData(client),
+    };
+    this.#trail = new SessionTrail(parts.audit, this.#durability, about, noRevision);
+    this.#access = new SessionAccess(this.#policies, principal, client.port, parts.logger, (revision) => this.#trail.revise(revision));
+    this.#decider = new Decider(this.#access, this.#trail, parts.clock, parts.observer);
+    this.#trail.write('session.opened', this.#credential());
+  }
+
+  get revision(): string {
+    return this.#access.revision;
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Since when no connection is there; meaningless while one is. */
+  get emptySinceMs(): number {
+    return this.#emptySinceMs;
+  }
+
+  connect(): void {
+    this.#connections += 1;
+    this.#connectionsTotal += 1;
+  }
+
+  renewed(previousId: string): void {
+    this.#trail.write('authentication.renewed', { ...this.#credential(), previous_session_id: previousId });
+  }
+
+  decide(action: Action, resourceType: ResourceType, resourceName: string, partition: number, requestName: string): Decision {
+    return this.#decider.decide(action, resourceType, resourceName, partition, requestName);
+  }
+
+  decideAny(action: Action, resourceType: ResourceType, requestName: string): Decision {
+    return this.#decider.decideAny(action, resourceType, requestName);
+  }
+
+  permits(action: Action, resourceType: ResourceType, resourceName: string, partition: number): boolean {
+    return this.#decider.permits(action, resourceType, resourceName, partition);
+  }
+
+  refuse(code: string, detail: string, requestName: string): void {
+    this.#trail.refused(code, detail, requestName, this.#parts.clock.nowMs());
+    this.#parts.observer.refused(code);
+  }
+
+  durable(): Promise<void> | null {
+    return this.#durability.wait();
+  }
+
+  account(flow: FlowAccount): void {
+    if (this.#closed) {
+      const { topic, partition, records } = flow;
+      this.#parts.logger.error({ session: this.id, topic, partition, records }, 'records flowed after their session was closed');
+    }
+    this.#trail.account(flow, this.#parts.clock.nowMs());
+  }
+
+  leave(reason: string): void {
+    if (this.#connections === 0) return;
+    this.#connections -= 1;
+    this.#parts.left(this);
+    if (this.#connections > 0) return;
+    this.#leaveReason = reason;
+    this.#emptySinceMs = this.#parts.clock.nowMs();
+    this.#parts.emptied(this);
+  }
+
+  refresh(): void {
+    this.#access.refresh();
+  }
+
+  sweep(nowMs: number): void {
+    this.#trail.sweep(nowMs, this.#parts.windowMs);
+  }
+
+  /** @param reason absent: why the last connection left */
+  close(reason: string = this.#leaveReason): void {
+    if (this.#closed) return;
+    this.#trail.close(reason, this.openedMs, this.#connectionsTotal);
+    this.#closed = true;
+  }
+
+  view(): SessionView {
+    return {
+      id: this.id,
+      principal: this.principal,
+      client: this.client,
+      openedAtMs: this.openedMs,
+      connections: this.#connections,
+      revision: this.revision,
+      entries: this.#trail.entries,
+    };
+  }
+
+  readonly #policies = (): PolicySet | null => (this.#closed ? null : this.#parts.policies());
+
+  #credential(): { credential: { type: string; id: string }; expires_at: string | null } {
+    const { expiresAtMs } = this.principal;
+    return { credential: credentialData(this.principal), expires_at: expiresAtMs === null ? null : instant(expiresAtMs) };
+  }
+}

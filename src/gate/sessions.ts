@@ -1,0 +1,120 @@
+import { SluiceError } from '../lib/errors.ts';
+import { connectionsPerPrincipalMax, lingeringSessionsPerPrincipalMax, sessionLingerMs } from '../lib/limits.ts';
+import type { Principal } from '../model/principal.ts';
+import type { ClientFacts } from '../model/session.ts';
+import { principalKey, sessionKey } from './session-key.ts';
+import { Session } from './session.ts';
+import type { SessionParts } from './session.ts';
+
+/** One principal on one port: its connections, and the sessions that wait for one to come back, oldest first. */
+interface Presence {
+  connections: number;
+  readonly empty: Set<Session>;
+}
+
+export interface SessionBounds {
+  readonly connectionsPerPrincipalMax: number;
+  readonly emptyPerPrincipalMax: number;
+  readonly lingerMs: number;
+}
+
+export const sessionBounds: SessionBounds = {
+  connectionsPerPrincipalMax,
+  emptyPerPrincipalMax: lingeringSessionsPerPrincipalMax,
+  lingerMs: sessionLingerMs,
+};
+
+/** The sessions of the gateway: found by key, opened by the first connection, closed some time after the last. */
+export class Sessions {
+  readonly #parts: Omit<SessionParts, 'emptied' | 'left'>;
+  readonly #bounds: SessionBounds;
+  readonly #sessions = new Map<string, Session>();
+  readonly #presences = new Map<string, Presence>();
+
+  constructor(parts: Omit<SessionParts, 'emptied' | 'left'>, bounds: SessionBounds) {
+    this.#parts = parts;
+    this.#bounds = bounds;
+  }
+
+  all(): Iterable<Session> {
+    return this.#sessions.values();
+  }
+
+  /** @throws SluiceError `too-many-connections` */
+  connect(principal: Principal, client: ClientFacts): Session {
+    const presence = this.#presence(principal, client.port);
+    if (presence.connections >= this.#bounds.connectionsPerPrincipalMax) {
+      throw new SluiceError(
+        'too-many-connections',
+        `${principal.kind} ${principal.id} of ${principal.issuer} already has ${presence.connections} connections to port ${client.port}. Close some, or give the jobs identities of their own.`,
+        { retriable: true },
+      );
+    }
+    const key = sessionKey(principal, client);
+    const session = this.#sessions.get(key) ?? this.#open(key, principal, client);
+    presence.connections += 1;
+    presence.empty.delete(session);
+    session.connect();
+    return session;
+  }
+
+  /** Closes the sessions to which nobody came back, and writes what is due of the others. */
+  sweep(nowMs: number): void {
+    for (const [key, session] of this.#sessions) {
+      session.sweep(nowMs);
+      if (session.connections === 0 && nowMs - session.emptySinceMs >= this.#bounds.lingerMs) this.#close(key, session);
+    }
+  }
+
+  closeAll(reason: string): void {
+    for (const [key, session] of this.#sessions) this.#close(key, session, reason);
+  }
+
+  #open(key: string, principal: Principal, client: ClientFacts): Session {
+    const session = new Session(principal, client, {
+      ...this.#parts,
+      left: () => {
+        const presence = this.#presence(principal, client.port);
+        presence.connections -= 1;
+      },
+      emptied: (empty) => this.#emptied(key, empty),
+    });
+    this.#sessions.set(key, session);
+    this.#parts.observer.sessionOpened(client.port);
+    return session;
+  }
+
+  #emptied(key: string, session: Session): void {
+    // A session that the gateway closed while connections were there has nothing to wait for.
+    if (this.#sessions.get(key) !== session) return this.#forgetPresence(session);
+    const { empty } = this.#presence(session.principal, session.client.port);
+    empty.add(session);
+    const [oldest] = empty;
+    if (oldest === undefined || empty.size <= this.#bounds.emptyPerPrincipalMax) return;
+    this.#close(sessionKey(oldest.principal, oldest.client), oldest);
+  }
+
+  #close(key: string, session: Session, reason?: string): void {
+    session.close(reason);
+    this.#sessions.delete(key);
+    this.#forgetPresence(session);
+    this.#parts.observer.sessionClosed(session.client.port);
+  }
+
+  #presence(principal: Principal, port: string): Presence {
+    const key = principalKey(principal, port);
+    let presence = this.#presences.get(key);
+    if (presence === undefined) {
+      presence = { connections: 0, empty: new Set() };
+      this.#presences.set(key, presence);
+    }
+    return presence;
+  }
+
+  #forgetPresence(session: Session): void {
+    const key = principalKey(session.principal, session.client.port);
+    const presence = this.#presences.get(key);
+    presence?.empty.delete(session);
+    if (presence !== undefined && presence.connections === 0 && presence.empty.size === 0) this.#presences.delete(key);
+  }
+}

@@ -1,0 +1,176 @@
+import { auditEvent, catalogue } from '../audit/audit.ts';
+import type { AuditLog, AuditStatus, EventCode, EventData, SessionData } from '../audit/audit.ts';
+import {
+  auditDetailCharsMax,
+  flowWindowsPerSessionMax,
+  flowsPerSessionMax,
+  foldMs,
+  foldsPerSessionMax,
+  offsetRangesPerWindowMax,
+} from '../lib/limits.ts';
+import { printable } from '../lib/printable.ts';
+import type { Decision } from '../model/decision.ts';
+import type { Action, ResourceType } from '../model/operation.ts';
+import type { FlowAccount } from './contract.ts';
+import type { Durability } from './durability.ts';
+import { authorizationData, flowData, instant, nameData } from './entry-data.ts';
+import { FlowWindows } from './flow-windows.ts';
+import type { FlowWindow } from './flow-windows.ts';
+import { Folds } from './folds.ts';
+import { KnownFlows } from './known-flows.ts';
+
+/** What a code's data holds beyond what every entry about a session does. */
+type Beyond<Code extends EventCode> = Omit<EventData[Code], keyof SessionData>;
+
+/** The codes whose data is about a session. */
+type SessionCode = { [Code in EventCode]: EventData[Code] extends SessionData ? Code : never }[EventCode];
+
+/** One session's part of the audit log: its entries in sequence, the flows it has told of, what it folds and counts. */
+export class SessionTrail {
+  readonly #audit: AuditLog;
+  readonly #status: AuditStatus;
+  readonly #durability: Durability;
+  readonly #about: Omit<SessionData, 'seq' | 'policy_revision'>;
+  readonly #flows = new KnownFlows(flowsPerSessionMax);
+  readonly #folds = new Folds(foldMs, foldsPerSessionMax);
+  readonly #windows = new FlowWindows(flowWindowsPerSessionMax, offsetRangesPerWindowMax);
+  readonly #counters = { denials: 0, refusals: 0, flows: 0, windows: 0, recordsRead: 0, recordsWritten: 0, bytesRead: 0, bytesWritten: 0 };
+  #seq = 0;
+  #closed = false;
+  #revision: string;
+  #lostSeen: number;
+
+  constructor(audit: AuditLog, durability: Durability, about: Omit<SessionData, 'seq' | 'policy_revision'>, revision: string) {
+    this.#audit = audit;
+    this.#status = audit.status();
+    this.#durability = durability;
+    this.#about = about;
+    this.#revision = revision;
+    this.#lostSeen = this.#status.lost;
+  }
+
+  get entries(): number {
+    return this.#seq;
+  }
+
+  /** An entry of this session, now. After `session.closed` there is none. */
+  write<Code extends SessionCode>(code: Code, beyond: Beyond<Code>, subject?: string): void {
+    if (this.#closed) return;
+    this.#seq += 1;
+    const data = { ...this.#about, seq: this.#seq, policy_revision: this.#revision, ...beyond };
+    // The compiler cannot put the two halves of a generic type together again.
+    this.#audit.append(auditEvent(code, data as unknown as EventData[Code], subject));
+    if (catalogue[code].durable) this.#durability.note();
+  }
+
+  permitted(decision: Decision, action: Action, resourceType: ResourceType, name: string, any: boolean, request: string): void {
+    if (this.#status.lost !== this.#lostSeen) this.#forgetFlows();
+    if (this.#flows.has(action, resourceType, name, any, decision.rule)) return;
+    const told = nameData(name);
+    // A name that was cut is remembered as it was told, so that long names cannot fill the memory.
+    if (told !== name && this.#flows.has(action, resourceType, told, any, decision.rule)) return;
+    this.#flows.add(action, resourceType, told, any, decision.rule);
+    this.#counters.flows += 1;
+    const authorization = authorizationData(decision, action, resourceType, told, -1, any);
+    this.write('flow.opened', { authorization, request: nameData(request) }, `${resourceType}/${told}`);
+  }
+
+  denied(
+    decision: Decision,
+    action: Action,
+    resourceType: ResourceType,
+    name: string,
+    partition: number,
+    any: boolean,
+    request: string,
+    nowMs: number,
+  ): void {
+    this.#counters.denials += 1;
+    const told = nameData(name);
+    const { rule } = decision;
+    const by = rule === null ? decision.reason : `${rule.policy} ${rule.effect} ${rule.index}`;
+    const key = JSON.stringify([action, resourceType, partition, any, request, by, told]);
+    this.#folds.add(key, `denied ${action} ${resourceType}`, nowMs, (count, more) => {
+      const authorization = authorizationData(decision, action, resourceType, told, partition, any);
+      const data = { authorization, request: nameData(request), count };
+      this.write('operation.denied', more ? { ...data, more_resources: true } : data, `${resourceType}/${told}`);
+    });
+  }
+
+  refused(code: string, detail: string, request: string, nowMs: number): void {
+    this.#counters.refusals += 1;
+    this.#folds.add(JSON.stringify([code, request]), `refused ${code}`, nowMs, (count) => {
+      const refusal = { code, detail: printable(detail, auditDetailCharsMax) };
+      this.write('operation.refused', { refusal, request: nameData(request), count });
+    });
+  }
+
+  account(flow: FlowAccount, nowMs: number): void {
+    if (!this.#windows.account(flow, nowMs)) {
+      this.#writeWindows();
+      this.#windows.account(flow, nowMs);
+    }
+    if (flow.action === 'read') {
+      this.#counters.recordsRead += flow.records;
+      this.#counters.bytesRead += flow.bytes;
+    } else {
+      this.#counters.recordsWritten += flow.records;
+      this.#counters.bytesWritten += flow.bytes;
+    }
+  }
+
+  /** Another revision is in force: what flowed is told under the old one, and each flow is told anew under the new. */
+  revise(revision: string): void {
+    this.flush();
+    this.#revision = revision;
+    this.#flows.clear();
+  }
+
+  /** Writes what is due. */
+  sweep(nowMs: number, windowMs: number): void {
+    this.#folds.sweep(nowMs);
+    if (this.#windows.isDue(nowMs, windowMs)) this.#writeWindows();
+  }
+
+  /** Writes all that is counted but not yet told. */
+  flush(): void {
+    this.#folds.flush();
+    this.#writeWindows();
+  }
+
+  /** The last entry of the session. */
+  close(reason: string, openedMs: number, connections: number): void {
+    this.flush();
+    const counters = {
+      entries: this.#seq + 1,
+      connections,
+      denials: this.#counters.denials,
+      refusals: this.#counters.refusals,
+      flows: this.#counters.flows,
+      windows: this.#counters.windows,
+      records_read: this.#counters.recordsRead,
+      records_written: this.#counters.recordsWritten,
+      bytes_read: this.#counters.bytesRead,
+      bytes_written: this.#counters.bytesWritten,
+    };
+    this.write('session.closed', { reason: nameData(reason), opened_at: instant(openedMs), counters });
+    this.#closed = true;
+  }
+
+  #writeWindows(): void {
+    this.#windows.flush((window) => this.#writeWindow(window));
+  }
+
+  #writeWindow(window: FlowWindow): void {
+    this.#counters.windows += 1;
+    const flow = flowData(window);
+    const span = { start: instant(window.startMs), end: instant(window.endMs) };
+    this.write('flow.window', { flow, window: span }, `topic/${flow.topic}`);
+  }
+
+  /** Entries were lost, and a flow's may be among them: each is told again when it is used next. */
+  #forgetFlows(): void {
+    this.#lostSeen = this.#status.lost;
+    this.#flows.clear();
+  }
+}
