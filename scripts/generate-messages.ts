@@ -72,14 +72,30 @@ function messagesFile(): string {
     .map((api) => api.name);
   const texts = new Map<string, string>();
   const origins = new Map<string, Struct>();
-  const messages = ['RequestHeader', 'ResponseHeader', ...names.flatMap((name) => [`${name}Request`, `${name}Response`])];
+  const messages = [
+    'RequestHeader',
+    'ResponseHeader',
+    ...names.flatMap((name) => [`${name}Request`, `${name}Response`]),
+  ];
   for (const name of [...messages, ...dataMessages]) addStruct(messageSchema(name).struct, texts, origins);
   return [
     banner + "import type { UnknownTag } from './values.ts';\n",
     ...texts.values(),
-    mapText('RequestMessages', 'Each API and its request.', names.map((name) => [name, `${name}Request`])),
-    mapText('ResponseMessages', 'Each API and its response.', names.map((name) => [name, `${name}Response`])),
-    mapText('DataMessages', 'Messages that travel inside others.', dataMessages.map((name) => [name, name])),
+    mapText(
+      'RequestMessages',
+      'Each API and its request.',
+      names.map((name) => [name, `${name}Request`]),
+    ),
+    mapText(
+      'ResponseMessages',
+      'Each API and its response.',
+      names.map((name) => [name, `${name}Response`]),
+    ),
+    mapText(
+      'DataMessages',
+      'Messages that travel inside others.',
+      dataMessages.map((name) => [name, name]),
+    ),
     'export type ApiName = keyof RequestMessages;\n',
   ].join('\n');
 }

@@ -105,7 +105,11 @@ export function batchAt(records: Buffer, position: number): BatchHeader | null {
 
 function currentHeader(records: Buffer, position: number, sizeBytes: number): BatchHeader {
   if (sizeBytes < batchHeaderBytes) {
-    throw new ProtocolError('bad-length', position + 8, `A record batch of ${sizeBytes} bytes is shorter than its header`);
+    throw new ProtocolError(
+      'bad-length',
+      position + 8,
+      `A record batch of ${sizeBytes} bytes is shorter than its header`,
+    );
   }
   return {
     position,

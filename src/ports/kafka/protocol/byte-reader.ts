@@ -172,7 +172,8 @@ export class ByteReader {
       throw this.error('truncated', `an array of ${count} elements, with ${this.remaining} bytes left`);
     }
     this.#elementsLeft -= count;
-    if (this.#elementsLeft < 0) throw this.error('bad-length', `more than ${messageElementsMax} elements in one message`);
+    if (this.#elementsLeft < 0)
+      throw this.error('bad-length', `more than ${messageElementsMax} elements in one message`);
     return count;
   }
 

@@ -94,7 +94,8 @@ function compileTags(struct: Struct, context: Context): ReadTags {
       }
       const end = reader.position + length;
       fields[field.name] = field.read(reader);
-      if (reader.position !== end) throw reader.error('bad-length', `tagged field "${field.name}" is not ${length} bytes`);
+      if (reader.position !== end)
+        throw reader.error('bad-length', `tagged field "${field.name}" is not ${length} bytes`);
     }
     if (unknown !== undefined) fields['unknownTags'] = unknown;
   };

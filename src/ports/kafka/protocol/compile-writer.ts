@@ -62,7 +62,10 @@ function refuse(field: Field, version: number): WriteFields {
   return (writer, fields) => {
     const value = fields[name];
     if (value === undefined || isDefault(value)) return;
-    throw writer.error('unsupported-version', `version ${version} has no field "${name}", and it is not at its default`);
+    throw writer.error(
+      'unsupported-version',
+      `version ${version} has no field "${name}", and it is not at its default`,
+    );
   };
 }
 

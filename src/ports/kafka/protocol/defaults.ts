@@ -55,7 +55,8 @@ export function defaultTest(field: Field): (value: unknown) => boolean {
     const { struct } = type;
     return (value) => value !== null && isDefaultStruct(struct, value as Fields);
   }
-  if (type.kind === 'bytes' || type.kind === 'records') return (value) => value !== null && (value as Buffer).length === 0;
+  if (type.kind === 'bytes' || type.kind === 'records')
+    return (value) => value !== null && (value as Buffer).length === 0;
   const expected = scalarDefault(field);
   return (value) => value === expected;
 }

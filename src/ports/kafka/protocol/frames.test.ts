@@ -35,7 +35,10 @@ test('any chunking of a stream gives the same frames', () => {
         if (!lateDrain) frames.push(...drain(reader));
       }
       frames.push(...drain(reader));
-      assert.deepEqual(frames.map((frame) => [...frame]), given.map((payload) => [...payload]));
+      assert.deepEqual(
+        frames.map((frame) => [...frame]),
+        given.map((payload) => [...payload]),
+      );
       assert.equal(reader.bufferedBytes, 0);
     }),
     { numRuns: 500 },
@@ -81,7 +84,10 @@ test('a size over the limit or below zero is refused when its four bytes are the
         assert.equal(reader.next(), null);
         reader.push(bytes.subarray(at, Math.min(at + step, 4)));
       }
-      assert.throws(() => reader.next(), (error) => error instanceof ProtocolError && error.code === code);
+      assert.throws(
+        () => reader.next(),
+        (error) => error instanceof ProtocolError && error.code === code,
+      );
       assert.throws(() => reader.next(), ProtocolError, 'the stream stays refused');
     }
   }

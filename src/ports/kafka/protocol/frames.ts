@@ -42,7 +42,8 @@ export class FrameReader {
     if (this.#partial !== null) return this.#finishPartial(this.#partial);
     if (this.#waitingBytes < sizeBytes) return null;
     const size = this.#peekSize();
-    if (size < 0) throw new ProtocolError('bad-length', 0, `A frame says it has ${size} bytes: this is not Kafka's protocol`);
+    if (size < 0)
+      throw new ProtocolError('bad-length', 0, `A frame says it has ${size} bytes: this is not Kafka's protocol`);
     if (size > this.limit) {
       throw new ProtocolError('frame-too-large', 0, `A frame of ${size} bytes is over the limit of ${this.limit}`);
     }

@@ -75,7 +75,9 @@ test('damaged group metadata', () => {
     rackId: 'r',
   });
   for (let left = fuzzIterations * 20; left > 0; left -= 1) {
-    decodes('subscription', mutator.mutate(subscription), (bytes) => decodeData('ConsumerProtocolSubscription', 3, bytes, 0));
+    decodes('subscription', mutator.mutate(subscription), (bytes) =>
+      decodeData('ConsumerProtocolSubscription', 3, bytes, 0),
+    );
   }
 });
 

@@ -32,7 +32,11 @@ const expansionMax = 255;
 export function decompressLz4(compressed: Buffer, bytesMax: number): Buffer {
   const most = mostBytes(compressed);
   if (most > bytesMax) {
-    throw new ProtocolError('bad-compression', 0, `An LZ4 batch of up to ${most} bytes is over the limit of ${bytesMax}`);
+    throw new ProtocolError(
+      'bad-compression',
+      0,
+      `An LZ4 batch of up to ${most} bytes is over the limit of ${bytesMax}`,
+    );
   }
   try {
     return decompressFrameSync(compressed);

@@ -69,15 +69,24 @@ test('another client reads what is built, and what it builds is read', () => {
     timestamp: 1_700_000_000_000n + BigInt(index),
   }));
   for (const codec of compressionCodecs) {
-    const theirs = Buffer.from(createRecordsBatch(messages, { compression: codec } as never).buffer);
+    const theirs = Buffer.from(createRecordsBatch(messages, { compression: codec }).buffer);
     const parsed = parseBatch(theirs);
     assert.equal(codecOf(parsed.header.attributes), codec);
     assert.equal(parsed.records.length, 500);
-    assert.deepEqual(parsed.records.map((record) => record.value), messages.map((message) => message.value));
+    assert.deepEqual(
+      parsed.records.map((record) => record.value),
+      messages.map((message) => message.value),
+    );
     const ours = buildBatch(parsed.header, parsed.records);
     const read = readRecordsBatch(Reader.from(ours));
     assert.deepEqual(
-      read.records.map(({ key, value, headers, offsetDelta, timestampDelta }) => ({ key, value, headers, offsetDelta, timestampDelta })),
+      read.records.map(({ key, value, headers, offsetDelta, timestampDelta }) => ({
+        key,
+        value,
+        headers,
+        offsetDelta,
+        timestampDelta,
+      })),
       messages.map(({ key, value }, index) => ({
         key,
         value,
@@ -99,7 +108,10 @@ test('the walk gives every whole batch, and stops at one that is cut off', () =>
     const whole = [one.length, one.length + two.length, records.length].filter((end) => end <= length).length;
     assert.equal(found.length, whole);
     const end = found.reduce((sum, header) => sum + header.sizeBytes, 0);
-    assert.deepEqual(found.map((header) => header.recordsCount), found.map(() => 3));
+    assert.deepEqual(
+      found.map((header) => header.recordsCount),
+      found.map(() => 3),
+    );
     assert.ok(end <= length);
   }
   refused(() => parseBatch(records.subarray(0, one.length - 1)), 'truncated');
@@ -183,7 +195,10 @@ test('bombs are refused by every codec, before they go off', () => {
     ['gzip', gzipSync(zeros)],
     ['gzip', Buffer.concat([gzipSync(zeros.subarray(0, 600_000)), gzipSync(zeros.subarray(0, 600_000))])],
     ['zstd', zstdCompressSync(zeros)],
-    ['zstd', Buffer.concat([zstdCompressSync(zeros.subarray(0, 600_000)), zstdCompressSync(zeros.subarray(0, 600_000))])],
+    [
+      'zstd',
+      Buffer.concat([zstdCompressSync(zeros.subarray(0, 600_000)), zstdCompressSync(zeros.subarray(0, 600_000))]),
+    ],
     ['snappy', compressSync(zeros)],
     ['snappy', Buffer.concat([xerial, length, block, length, block])],
     ['lz4', lz4],
@@ -228,7 +243,10 @@ test('damaged batches with a right CRC, every codec: only ProtocolError comes ou
         for (const header of batches(mutator.mutate(Buffer.concat([batch, batch])))) assert.ok(header.sizeBytes > 0);
         parseBatch(damaged);
       } catch (error) {
-        assert.ok(error instanceof ProtocolError, `${codec}, seed ${fuzzSeed}, ${damaged.toString('hex')}: ${String(error)}`);
+        assert.ok(
+          error instanceof ProtocolError,
+          `${codec}, seed ${fuzzSeed}, ${damaged.toString('hex')}: ${String(error)}`,
+        );
       }
     }
   }

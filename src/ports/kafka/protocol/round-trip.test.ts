@@ -48,7 +48,8 @@ test('no message decodes from a part of its bytes, nor from its bytes and one mo
       for (const message of fc.sample(entry.message, 3)) {
         const body = entry.encode(message);
         const step = Math.max(1, Math.floor(body.length / prefixesMax));
-        for (let length = 0; length < body.length; length += step) assertRefused(entry, body.subarray(0, length), 'truncated');
+        for (let length = 0; length < body.length; length += step)
+          assertRefused(entry, body.subarray(0, length), 'truncated');
         assertRefused(entry, Buffer.concat([body, Buffer.alloc(1)]), 'trailing-bytes');
       }
     });

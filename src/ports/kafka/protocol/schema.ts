@@ -11,7 +11,17 @@ export interface VersionRange {
 }
 
 export type ScalarKind =
-  'bool' | 'int8' | 'int16' | 'uint16' | 'int32' | 'int64' | 'float64' | 'string' | 'uuid' | 'bytes' | 'records';
+  | 'bool'
+  | 'int8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'int64'
+  | 'float64'
+  | 'string'
+  | 'uuid'
+  | 'bytes'
+  | 'records';
 
 export type FieldType =
   | { readonly kind: ScalarKind }

@@ -71,10 +71,13 @@ const buffers = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(byte
 const uuids = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url'));
 /** Tags beyond any that a schema has. */
 const unknownTags = fc
-  .uniqueArray(fc.record({ tag: fc.integer({ min: 100, max: 0x7fff_ffff }), data: buffers }, { noNullPrototype: true }), {
-    maxLength: 2,
-    selector: (section) => section.tag,
-  })
+  .uniqueArray(
+    fc.record({ tag: fc.integer({ min: 100, max: 0x7fff_ffff }), data: buffers }, { noNullPrototype: true }),
+    {
+      maxLength: 2,
+      selector: (section) => section.tag,
+    },
+  )
   .map((sections) => sections.sort((a, b) => a.tag - b.tag));
 
 /** A structure as the decoder gives it: every field there, those the version lacks at their default. */

@@ -24,7 +24,7 @@ export class Mutator {
 
   /** A damaged copy: one to three changes. */
   mutate(bytes: Buffer): Buffer {
-    let damaged = Buffer.from(bytes);
+    let damaged: Buffer = Buffer.from(bytes);
     for (let left = 1 + this.next(3); left > 0; left -= 1) damaged = this.#once(damaged);
     return damaged;
   }
