@@ -48,7 +48,7 @@ function problemOfCommand(project: Project, words: readonly [string, ...string[]
   const top = project.subcommands([]);
   if (top === null) return null;
   if (!top.has(words[0])) return `there is no command \`sluice ${words[0]}\``;
-  if (words[1] === undefined) return null;
+  if (words[1] === undefined || words[0] === 'help') return null;
   // A command without subcommands takes arguments: the second word may be anything.
   const below = project.subcommands([words[0]]);
   const known = below === null || below.size === 0 || below.has(words[1]);

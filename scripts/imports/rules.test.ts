@@ -148,6 +148,12 @@ describe('the whole tree', () => {
     deepEqual(await broken('src/lib/a.ts', 'src/lib/b.test.ts', valueImport), ['tests-are-not-imported']);
   });
 
+  test('keeps what tests share to tests', async () => {
+    deepEqual(await broken('src/policy/policy.ts', 'src/policy/testing/arbitrary.ts'), ['testing-is-for-tests']);
+    deepEqual(await broken('src/policy/policy.test.ts', 'src/policy/testing/arbitrary.ts'), []);
+    deepEqual(await broken('src/policy/testing/arbitrary.ts', 'kafkajs', "import '%';\n"), []);
+  });
+
   test('resolves every import', async () => {
     deepEqual(await broken('src/lib/a.ts', './missing.ts', valueImport), ['resolvable']);
     deepEqual(await broken('src/lib/a.ts', 'no-such-package', valueImport), ['resolvable']);

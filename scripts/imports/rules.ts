@@ -55,7 +55,9 @@ function protocolDoors(): string[] {
 const root = 'src/main.ts';
 const rootImporters: readonly string[] = ['cli'];
 
-const test = String.raw`\.test\.ts$`;
+const testFile = String.raw`\.test\.ts$`;
+/** Tests, and what several of them share: a folder `testing/` inside a part. */
+const test: string[] = [testFile, '^src/.*/testing/'];
 const sockets = ['net', 'tls', 'http', 'https', 'http2', 'dgram', 'dns', 'child_process', 'cluster', 'worker_threads'];
 const files = ['fs', 'sqlite'];
 
@@ -91,7 +93,14 @@ export const ruleSet: IFlattenedRuleSet = {
       severity: 'error',
       comment: 'What a test file offers to others belongs in a file of its own.',
       from: {},
-      to: { path: test },
+      to: { path: testFile },
+    },
+    {
+      name: 'testing-is-for-tests',
+      severity: 'error',
+      comment: 'What tests share must not become part of the product.',
+      from: { path: '^src/', pathNot: test },
+      to: { path: '^src/.*/testing/' },
     },
     {
       name: 'resolvable',
@@ -119,14 +128,16 @@ export const ruleSet: IFlattenedRuleSet = {
 
 function importsOf(one: Part): IForbiddenRuleType {
   const allowed = [one.name, ...one.imports].map((name) => inside(name));
+  const mayStart = rootImporters.includes(one.name);
+  const listed = [...one.imports, ...(mayStart ? ['main'] : [])];
   return {
     name: `${one.name}-imports`,
     severity: 'error',
-    comment: `${one.name} may import ${one.imports.length === 0 ? 'no other part' : `only ${one.imports.join(', ')}`}.`,
+    comment: `${one.name} may import ${listed.length === 0 ? 'no other part' : `only ${listed.join(', ')}`}.`,
     from: ownedBy(one),
     to: {
       path: '^src/',
-      pathNot: [...allowed, ...(rootImporters.includes(one.name) ? [`^${root}$`] : [])],
+      pathNot: [...allowed, ...(mayStart ? [`^${root}$`] : [])],
     },
   };
 }
@@ -148,7 +159,7 @@ function doorOf(one: Part): IForbiddenRuleType[] {
 function withoutOf(one: Part): IForbiddenRuleType[] {
   if (one.without === undefined) return [];
   const names = one.without === 'sockets' ? sockets : [...sockets, ...files];
-  const from = { ...ownedBy(one), pathNot: [...nested(one), test] };
+  const from = { ...ownedBy(one), pathNot: [...nested(one), ...test] };
   const rule = { name: `${one.name}-purity`, severity: 'error' as const, from };
   if (one.without === 'all') {
     const dependencyTypes = ['core' as const, 'npm' as const, 'npm-dev' as const];
