@@ -291,12 +291,12 @@ export class ClientConnection {
 
   /** The principal is known: joins its session and starts to count its time. A renewed credential is a session of its own. */
   async #enter(principal: Principal, clientId: string): Promise<void> {
-    const session = await this.#parts.gate.join(principal, this.#facts(clientId));
+    const before = this.#session;
+    const session = await this.#parts.gate.join(principal, this.#facts(clientId), before ?? undefined);
     if (this.#closed) {
       session.leave('the client closed the connection');
       return;
     }
-    const before = this.#session;
     this.#session = session;
     before?.leave('re-authenticated');
     clearTimeout(this.#authenticationTimer);
