@@ -98,6 +98,7 @@ export class RequestPipeline {
       cluster: this.#parts.cluster,
       addresses: this.#parts.addresses,
       upstreamVersions: upstream.versions,
+      connection: upstream,
     };
     let verdict;
     try {

@@ -20,6 +20,8 @@ export interface Exchange<N extends ApiName> {
   readonly addresses: AddressBook;
   /** What the broker behind this connection speaks. */
   readonly upstreamVersions: BrokerVersions;
+  /** Stands for the client's connection: the key under which a handler keeps (in a `WeakMap`) what later requests of it need. */
+  readonly connection: object;
 }
 
 export type Verdict<N extends ApiName> = ForwardVerdict<N> | AnswerVerdict<N> | { readonly kind: 'close'; readonly reason: string };
