@@ -12,12 +12,13 @@ import {
   ExtendedKeyUsageExtension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Name,
   PemConverter,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509';
-import type { Extension, JsonGeneralNames, JsonName, X509Certificate } from '@peculiar/x509';
+import type { Extension, JsonGeneralNames, JsonNameParams, X509Certificate } from '@peculiar/x509';
 
 export interface CertificateFiles {
   readonly certFile: string;
@@ -30,8 +31,8 @@ export interface CertificateFiles {
 }
 
 export interface CertificateOptions {
-  /** An RFC 4514 string, or parts in order for values that need no escaping: `[{ CN: ['a'] }, { O: ['b'] }]`. `CN=<name>` by default. */
-  readonly subject?: string | JsonName;
+  /** `CN=a,O=b`, or, for what a string cannot say, the relative names in order: `[{ CN: ['a'] }, { O: ['b'] }]`. `CN=<name>` by default. */
+  readonly subject?: string | JsonNameParams;
   readonly dns?: readonly string[];
   readonly ips?: readonly string[];
   readonly uris?: readonly string[];
@@ -98,8 +99,8 @@ async function issue(
   const keys = await newKeyPair();
   const certificate = await X509CertificateGenerator.create({
     serialNumber: newSerial(),
-    subject: options.subject ?? [{ CN: [name] }],
-    issuer: authority.certificate.subject,
+    subject: new Name(options.subject ?? [{ CN: [name] }]),
+    issuer: authority.certificate.subjectName,
     publicKey: keys.publicKey,
     signingKey: authority.keys.privateKey,
     signingAlgorithm: algorithm,
