@@ -1,7 +1,6 @@
 /** What one principal may do on one port: rules looked up once per name, decisions remembered. */
 import { decisionNameCharsMax } from '../lib/limits.ts';
 import type { Decision } from '../model/decision.ts';
-import { actions, resourceTypes } from '../model/operation.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
 import { decideForAny } from './any-resource.ts';
 import type { Memory, Remembering } from './memory.ts';
@@ -10,6 +9,7 @@ import type { Question } from './judge.ts';
 import type { Access } from './contract.ts';
 import { isPartition } from './rule.ts';
 import type { RuleIndex, SettledRule } from './rule-index.ts';
+import { slotCount, slotOf } from './slot.ts';
 
 /** All there is to know about one action on one name. Partitions between two starts share a decision: clients cannot make it grow. */
 interface Answer {
@@ -21,16 +21,12 @@ interface Answer {
   readonly asks: readonly SettledRule[] | null;
 }
 
-const slots: ReadonlyMap<string, ReadonlyMap<string, number>> = new Map(
-  resourceTypes.map((type, at) => [type, new Map(actions.map((action, index) => [action, at * actions.length + index]))]),
-);
-
 export class TableAccess implements Access, Remembering {
   readonly revision: string;
   readonly #index: RuleIndex;
   readonly #judge: Judge;
   readonly #memory: Memory;
-  readonly #answers: Map<string, Answer>[] = Array.from({ length: actions.length * resourceTypes.length }, () => new Map<string, Answer>());
+  readonly #answers: Map<string, Answer>[] = Array.from({ length: slotCount }, () => new Map<string, Answer>());
   readonly #anyAnswers = new Map<number, Decision>();
   /** Remembered decisions hold from here … */
   #sinceMs = Infinity;
@@ -47,8 +43,8 @@ export class TableAccess implements Access, Remembering {
   decide(action: Action, resourceType: ResourceType, resourceName: string, partition: number, nowMs: number): Decision {
     // Negated, so that a time that is no number counts as a change.
     if (!(nowMs >= this.#sinceMs && nowMs < this.#untilMs)) this.#turn(nowMs);
-    const slot = slots.get(resourceType)?.get(action);
-    if (slot === undefined) return this.#judge.decisions.noMatch;
+    const slot = slotOf(action, resourceType);
+    if (slot === -1) return this.#judge.decisions.noMatch;
     const answer = this.#answers[slot]?.get(resourceName) ?? this.#answer(slot, action, resourceType, resourceName, nowMs);
     if (answer.asks !== null) return this.#judge.judge(answer.asks, { action, resourceType, resourceName, partition, nowMs });
     if (answer.starts === null || !isPartition(partition)) return answer.whole;
@@ -57,8 +53,8 @@ export class TableAccess implements Access, Remembering {
 
   decideAny(action: Action, resourceType: ResourceType, nowMs: number): Decision {
     if (!(nowMs >= this.#sinceMs && nowMs < this.#untilMs)) this.#turn(nowMs);
-    const slot = slots.get(resourceType)?.get(action);
-    if (slot === undefined) return this.#judge.decisions.noMatch;
+    const slot = slotOf(action, resourceType);
+    if (slot === -1) return this.#judge.decisions.noMatch;
     const remembered = this.#anyAnswers.get(slot);
     if (remembered !== undefined) return remembered;
     const { decision, settled } = decideForAny(this.#index, this.#judge, action, resourceType, nowMs);

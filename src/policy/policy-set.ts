@@ -1,6 +1,7 @@
 /** A compiled revision: finds a principal's rules, settles what can be settled, and remembers the table. */
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
+import { SluiceError } from '../lib/errors.ts';
 import { accessTablesRememberedMax, principalsRememberedMax } from '../lib/limits.ts';
 import type { Principal } from '../model/principal.ts';
 import { TableAccess } from './access.ts';
@@ -90,6 +91,12 @@ export class CompiledPolicySet implements PolicySet {
   #table(rules: readonly SettledRule[], port: string, principal: ConditionPrincipal | null): TableAccess {
     return new TableAccess(this.revision, new RuleIndex(rules), new Judge(this.#decisions, port, principal), this.#memory);
   }
+}
+
+/** @throws SluiceError `foreign-policy-set` for a set that was not made here */
+export function contentOf(set: PolicySet): Revision {
+  if (set instanceof CompiledPolicySet) return set.content;
+  throw new SluiceError('foreign-policy-set', 'Only a set that compilePolicies made can be compared or explained.');
 }
 
 /** Conditions on the principal alone are evaluated here, once. A rule whose condition is false does not count at all. */
