@@ -22,6 +22,7 @@ export { auditEvent } from './draft.ts';
 export type { EntryDraft } from './draft.ts';
 export type * from './events.ts';
 export { catalogue, renderEntry } from './catalogue.ts';
+export { codeOf, entryProblem } from './entry-shape.ts';
 
 export interface AuditStatus {
   /** Whether the last write worked. */
@@ -83,10 +84,18 @@ export async function openAuditLog(
     const folder = files ?? (await openFolder(options.directory));
     const names = await folder.list();
     const found = await recoveries(folder);
-    const segments = new Segments(folder, names.at(-1) ?? '', options.clock, bounds.segmentBytesMax ?? auditSegmentBytesMax);
+    const segments = new Segments(
+      folder,
+      names.at(-1) ?? '',
+      options.clock,
+      bounds.segmentBytesMax ?? auditSegmentBytesMax,
+    );
     const writer = new AuditWriter({ ...options, segments, bounds: { ...defaultBounds, ...bounds }, mustBeDurable });
     for (const draft of found) {
-      options.logger.warn({ segment: String(draft.data['segment']) }, 'an earlier run of the gateway did not close its audit log');
+      options.logger.warn(
+        { report: JSON.stringify(draft.data) },
+        'an earlier run of the gateway did not close its audit log',
+      );
       writer.append(draft);
     }
     return writer;

@@ -26,7 +26,8 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
     durable: true,
     ocsfClass: ocsfLifecycle,
     summary: 'The gateway begins to serve.',
-    render: (data) => `gateway ${data.version} started, ports ${list(data.ports)}, audit ${data.audit_mode}, policy ${short(data.policy_revision)}`,
+    render: (data) =>
+      `gateway ${data.version} started, ports ${list(data.ports)}, audit ${data.audit_mode}, policy ${short(data.policy_revision)}`,
   },
   'gateway.stopped': {
     severity: 'notice',
@@ -40,7 +41,8 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
     durable: true,
     ocsfClass: ocsfLifecycle,
     summary: 'A policy revision is about to come into force.',
-    render: (data) => `policy ${short(data.revision)} in force instead of ${short(data.previous_revision)}: ${list(data.documents)}`,
+    render: (data) =>
+      `policy ${short(data.revision)} in force instead of ${short(data.previous_revision)}: ${list(data.documents)}`,
   },
   'policy.rejected': {
     severity: 'error',
@@ -98,14 +100,16 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
     durable: true,
     ocsfClass: ocsfApiActivity,
     summary: 'A request that no rule could permit: unknown, malformed or forged.',
-    render: (data) => `${who(data)} was refused ${data.request}${times(data.count)}: ${data.refusal.code}, ${data.refusal.detail}`,
+    render: (data) =>
+      `${who(data)} was refused ${data.request}${times(data.count)}: ${data.refusal.code}, ${data.refusal.detail}`,
   },
   'flow.opened': {
     severity: 'info',
     durable: true,
     ocsfClass: ocsfApiActivity,
     summary: 'The first use in a session of one action on one resource by one rule.',
-    render: (data) => `${who(data)} may ${what(data.authorization)} by ${ruleName(data.authorization)} [${data.request}]`,
+    render: (data) =>
+      `${who(data)} may ${what(data.authorization)} by ${ruleName(data.authorization)} [${data.request}]`,
   },
   'flow.window': {
     severity: 'info',
@@ -121,7 +125,8 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
     durable: false,
     ocsfClass: ocsfLifecycle,
     summary: 'An earlier run of the gateway, or a failed write, left a segment unfinished. Its bytes stay as they are.',
-    render: (data) => `${data.segment} was left unfinished (${data.cause}): ${data.complete_bytes} bytes are whole, ${data.torn_bytes} are not`,
+    render: (data) =>
+      `${data.segment} was left unfinished (${data.cause}): ${data.complete_bytes} bytes are whole, ${data.torn_bytes} are not`,
   },
   'log.entries-lost': {
     severity: 'error',

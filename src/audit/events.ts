@@ -160,7 +160,7 @@ export type EventData = {
     readonly cause: 'not-closed' | 'torn-line' | 'write-failed';
     /** Bytes of the segment up to the end of its last complete line. */
     readonly complete_bytes: number;
-    /** Bytes after it, which are no entry. */
+    /** Bytes after it, which are no entry; at most so many where the cause is `write-failed`. */
     readonly torn_bytes: number;
     /** The last complete entry of the segment; empty where there is none. */
     readonly last_id: string;

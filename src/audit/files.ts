@@ -45,7 +45,7 @@ export async function openFolder(directory: string): Promise<LogFiles> {
 function segmentFile(file: FileHandle): SegmentFile {
   return {
     write: async (bytes) => {
-      for (let written = 0; written < bytes.length; ) {
+      for (let written = 0; written < bytes.length;) {
         const { bytesWritten } = await file.write(bytes, written, bytes.length - written);
         written += bytesWritten;
       }

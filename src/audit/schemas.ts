@@ -53,7 +53,9 @@ const authorization = z
 
 const request = z.string().describe("the protocol's own name of the request");
 const folded = z.int().positive().describe('how many equal ones this entry stands for');
-const credential = z.strictObject({ type: z.string(), id: z.string() }).describe('which credential, never the credential');
+const credential = z
+  .strictObject({ type: z.string(), id: z.string() })
+  .describe('which credential, never the credential');
 const expiresAt = instant.nullable().describe('when the credential dies; `null`: never');
 const because = z.strictObject({ code: z.string(), detail: z.string() });
 
@@ -112,7 +114,9 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     port: z.string(),
     client,
     failure: because.describe('which check failed'),
-    claimed: z.strictObject({ id: z.string(), issuer: z.string() }).describe('what the credential said of itself, unverified'),
+    claimed: z
+      .strictObject({ id: z.string(), issuer: z.string() })
+      .describe('what the credential said of itself, unverified'),
     count: folded,
     more_addresses: z.literal(true).exactOptional().describe('`count` covers other addresses too'),
   }),
@@ -145,7 +149,9 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     segment: z.string(),
     cause: z.enum(['not-closed', 'torn-line', 'write-failed']),
     complete_bytes: count.describe('bytes of the segment up to the end of its last complete line'),
-    torn_bytes: count.describe('bytes after it, which are no entry'),
+    torn_bytes: count.describe(
+      'bytes after it, which are no entry (at most so many where the cause is `write-failed`)',
+    ),
     last_id: z.string().describe('the last complete entry'),
     last_time: z.string(),
   }),

@@ -73,15 +73,24 @@ export class Segments {
     return this.#open;
   }
 
-  /** Takes back what was never acknowledged; what cannot be taken back is reported. */
+  /** Takes back what was never acknowledged; what cannot be taken back for certain is reported. */
   async #abandon(segment: OpenSegment): Promise<void> {
+    let clean = true;
     try {
       await segment.file.truncate(segment.durableBytes);
       await segment.file.sync();
     } catch {
-      this.#leftovers.push({ segment: segment.name, completeBytes: segment.durableBytes });
+      clean = false;
     }
     await segment.file.close().catch(() => undefined);
-    if (segment.durableBytes === 0) await this.#files.remove(segment.name).catch(() => undefined);
+    if (segment.durableBytes === 0) clean = await this.#removed(segment.name);
+    if (!clean) this.#leftovers.push({ segment: segment.name, completeBytes: segment.durableBytes });
+  }
+
+  #removed(name: string): Promise<boolean> {
+    return this.#files.remove(name).then(
+      () => true,
+      () => false,
+    );
   }
 }

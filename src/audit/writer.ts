@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { SluiceError, messageOf } from '../lib/errors.ts';
+import { auditDetailCharsMax } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
+import { printable } from '../lib/printable.ts';
 import { auditEvent } from './draft.ts';
 import type { EntryDraft } from './draft.ts';
 import { entryLine } from './envelope.ts';
@@ -91,6 +93,7 @@ export class AuditWriter {
     } catch (malformed) {
       // Its number is taken: without a report the gap would look like tampering.
       this.#lose(id);
+      this.#reportLosses(messageOf(malformed));
       throw malformed;
     }
     return id;
@@ -122,7 +125,10 @@ export class AuditWriter {
     if (left === 0) return this.#options.segments.close();
     this.#status.lost += left;
     this.#waiters.settleAll(this.#options.mode === 'strict' ? this.#unavailable() : null);
-    this.#options.logger.error({ entries: left, cause: this.#failure }, 'audit entries were lost at the end: the log could not be written');
+    this.#options.logger.error(
+      { entries: left, cause: this.#failure },
+      'audit entries were lost at the end: the log could not be written',
+    );
   }
 
   #enqueue(line: string): void {
@@ -143,7 +149,8 @@ export class AuditWriter {
       this.#queuedBytes -= batch.queuedBytes;
       this.#updateBacklog();
       this.#waiters.resolveUpTo(this.#durableLines);
-      if (this.#losses.pending && !this.#full('')) this.#reportLosses();
+      if (this.#losses.pending && !this.#full(''))
+        this.#reportLosses(this.#failure || 'too many entries waited for the disk');
     }
     this.#draining = null;
   }
@@ -166,7 +173,10 @@ export class AuditWriter {
     let pauseMs = this.#options.bounds.retryMs;
     for (;;) {
       const last = this.#closing;
-      const watchdog = setTimeout(() => this.#failed('a write to the audit log takes too long'), this.#options.bounds.stallMs);
+      const watchdog = setTimeout(
+        () => this.#failed('a write to the audit log takes too long'),
+        this.#options.bounds.stallMs,
+      );
       watchdog.unref();
       try {
         await this.#options.segments.write(batch.bytes);
@@ -205,7 +215,8 @@ export class AuditWriter {
     this.#failure = cause;
     if (this.#status.writable) {
       this.#status.writable = false;
-      const effect = this.#options.mode === 'strict' ? 'operations are refused' : 'operations go on, entries may be lost';
+      const effect =
+        this.#options.mode === 'strict' ? 'operations are refused' : 'operations go on, entries may be lost';
       this.#options.logger.error({ cause }, `the audit log cannot be written: ${effect} until it can`);
     }
     this.#waiters.settleAll(this.#options.mode === 'strict' ? this.#unavailable() : null);
@@ -227,8 +238,8 @@ export class AuditWriter {
     }
   }
 
-  #reportLosses(): void {
-    const report = this.#losses.takeReport(this.#failure === '' ? 'the queue was full' : this.#failure);
+  #reportLosses(cause: string): void {
+    const report = this.#losses.takeReport(printable(cause, auditDetailCharsMax));
     this.#enqueue(entryLine(report, this.#nextId(), this.#source, this.#time()));
   }
 

@@ -32,33 +32,25 @@ export class Decider {
   decide(action: Action, resourceType: ResourceType, name: string, partition: number, request: string): Decision {
     const nowMs = this.#clock.nowMs();
     const decision = this.#access.decide(action, resourceType, name, partition, nowMs);
-    return this.#audit(decision, action, resourceType, name, partition, false, request, nowMs);
+    if (decision.effect === 'permit') this.#trail.permitted(decision, action, resourceType, name, false, request);
+    else this.#trail.denied({ decision, action, resourceType, name, partition, any: false }, request, nowMs);
+    this.#observer.decision(decision.effect, action, resourceType);
+    return decision;
   }
 
   decideAny(action: Action, resourceType: ResourceType, request: string): Decision {
     const nowMs = this.#clock.nowMs();
     const decision = this.#access.decideAny(action, resourceType, nowMs);
-    return this.#audit(decision, action, resourceType, anyName, -1, true, request, nowMs);
+    if (decision.effect === 'permit') this.#trail.permitted(decision, action, resourceType, anyName, true, request);
+    else {
+      this.#trail.denied({ decision, action, resourceType, name: anyName, partition: -1, any: true }, request, nowMs);
+    }
+    this.#observer.decision(decision.effect, action, resourceType);
+    return decision;
   }
 
   /** Asks without telling: nothing is done with the answer but leaving names out. */
   permits(action: Action, resourceType: ResourceType, name: string, partition: number): boolean {
     return this.#access.decide(action, resourceType, name, partition, this.#clock.nowMs()).effect === 'permit';
-  }
-
-  #audit(
-    decision: Decision,
-    action: Action,
-    resourceType: ResourceType,
-    name: string,
-    partition: number,
-    any: boolean,
-    request: string,
-    nowMs: number,
-  ): Decision {
-    if (decision.effect === 'permit') this.#trail.permitted(decision, action, resourceType, name, any, request);
-    else this.#trail.denied(decision, action, resourceType, name, partition, any, request, nowMs);
-    this.#observer.decision(decision.effect, action, resourceType);
-    return decision;
   }
 }

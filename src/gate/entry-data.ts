@@ -33,33 +33,36 @@ export function credentialData(principal: Principal): CredentialData {
   return { type: principal.credential.type, id: nameData(principal.credential.id) };
 }
 
-export function authorizationData(
-  decision: Decision,
-  action: Action,
-  resourceType: ResourceType,
+/** One operation and the answer to it. */
+export interface Decided {
+  readonly decision: Decision;
+  readonly action: Action;
+  readonly resourceType: ResourceType;
   /** As `nameData` gave it. */
-  resourceName: string,
-  partition: number,
-  any: boolean,
-): AuthorizationData {
+  readonly name: string;
+  /** -1 where the operation touches no single partition. */
+  readonly partition: number;
+  /** Whether any resource of the type would have done. */
+  readonly any: boolean;
+}
+
+export function authorizationData(decided: Decided): AuthorizationData {
+  const { rule, effect, reason } = decided.decision;
   const data: AuthorizationData = {
-    granted: decision.effect === 'permit',
-    operation: action,
-    resourceType,
-    resourceName,
-    patternType: any ? 'any' : 'literal',
-    reason: decision.reason,
-    rule:
-      decision.rule === null
-        ? null
-        : {
-            policy: nameData(decision.rule.policy),
-            effect: decision.rule.effect,
-            index: decision.rule.index,
-            source: nameData(decision.rule.source),
-          },
+    granted: effect === 'permit',
+    operation: decided.action,
+    resourceType: decided.resourceType,
+    resourceName: decided.name,
+    patternType: decided.any ? 'any' : 'literal',
+    reason,
+    rule: rule && {
+      policy: nameData(rule.policy),
+      effect: rule.effect,
+      index: rule.index,
+      source: nameData(rule.source),
+    },
   };
-  return partition < 0 ? data : { ...data, partition };
+  return decided.partition < 0 ? data : { ...data, partition: decided.partition };
 }
 
 export function flowData(window: FlowWindow): FlowData {

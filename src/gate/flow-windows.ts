@@ -28,7 +28,8 @@ export class FlowWindow {
     this.requests += 1;
     this.records += flow.records;
     this.bytes += flow.bytes;
-    if (flow.firstOffset >= 0n && flow.lastOffset >= flow.firstOffset) this.ranges.add(flow.firstOffset, flow.lastOffset);
+    if (flow.firstOffset >= 0n && flow.lastOffset >= flow.firstOffset)
+      this.ranges.add(flow.firstOffset, flow.lastOffset);
     else this.recordsWithoutOffset += flow.records;
   }
 
@@ -88,7 +89,11 @@ export class FlowWindows {
     return window;
   }
 
-  #flushTopics(topics: Map<string, Map<number, FlowWindow>>, dropAll: boolean, write: (window: FlowWindow) => void): void {
+  #flushTopics(
+    topics: Map<string, Map<number, FlowWindow>>,
+    dropAll: boolean,
+    write: (window: FlowWindow) => void,
+  ): void {
     for (const [topic, partitions] of topics) {
       for (const [partition, window] of partitions) {
         const idle = window.requests === 0;

@@ -71,7 +71,8 @@ class SessionGate implements RunningGate {
   }
 
   async join(principal: Principal, client: ClientFacts, previous?: GateSession): Promise<GateSession> {
-    if (this.#closed) throw new SluiceError('gate-closed', 'The gateway is ending and takes no new connections.', { retriable: true });
+    if (this.#closed)
+      throw new SluiceError('gate-closed', 'The gateway is ending and takes no new connections.', { retriable: true });
     const session = this.#sessions.connect(principal, client);
     if (previous !== undefined) session.renewed(previous.id);
     try {

@@ -23,7 +23,8 @@ export class KnownFlows {
     const flows = this.#byName.get(name);
     if (flows === undefined) return false;
     for (const flow of flows) {
-      if (flow.action === action && flow.resourceType === resourceType && flow.any === any && sameRule(flow.rule, rule)) return true;
+      if (flow.action === action && flow.resourceType === resourceType && flow.any === any && sameRule(flow.rule, rule))
+        return true;
     }
     return false;
   }
@@ -53,5 +54,12 @@ export class KnownFlows {
 
 function sameRule(a: RuleRef | null, b: RuleRef | null): boolean {
   if (a === b) return true;
-  return a !== null && b !== null && a.policy === b.policy && a.index === b.index && a.effect === b.effect && a.source === b.source;
+  return (
+    a !== null &&
+    b !== null &&
+    a.policy === b.policy &&
+    a.index === b.index &&
+    a.effect === b.effect &&
+    a.source === b.source
+  );
 }

@@ -8,7 +8,10 @@ test('ranges that follow each other become one, and a gap keeps them apart', () 
   ranges.add(0n, 9n);
   ranges.add(10n, 19n);
   ranges.add(21n, 30n);
-  assert.deepEqual(ranges.toStrings(), [['0', '19'], ['21', '30']]);
+  assert.deepEqual(ranges.toStrings(), [
+    ['0', '19'],
+    ['21', '30'],
+  ]);
   assert.equal(ranges.approximate, false);
   ranges.add(20n, 20n);
   assert.deepEqual(ranges.toStrings(), [['0', '30']]);
@@ -23,7 +26,11 @@ test('offsets beyond what a double holds stay exact', () => {
 test('one range too many joins the two closest and says that it covers more', () => {
   const ranges = new OffsetRanges(3);
   for (const offset of [0n, 100n, 110n, 300n]) ranges.add(offset, offset);
-  assert.deepEqual(ranges.toStrings(), [['0', '0'], ['100', '110'], ['300', '300']]);
+  assert.deepEqual(ranges.toStrings(), [
+    ['0', '0'],
+    ['100', '110'],
+    ['300', '300'],
+  ]);
   assert.equal(ranges.approximate, true);
   ranges.clear();
   assert.deepEqual(ranges.toStrings(), []);

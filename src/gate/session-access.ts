@@ -83,7 +83,10 @@ export class SessionAccess {
 
   /** A policy that cannot be asked denies. */
   #fail(error: unknown): Decision {
-    this.#logger.error({ revision: this.revision, error: messageOf(error) }, 'a policy decision failed; it counts as a denial');
+    this.#logger.error(
+      { revision: this.revision, error: messageOf(error) },
+      'a policy decision failed; it counts as a denial',
+    );
     return this.#failure;
   }
 }

@@ -13,7 +13,9 @@ export function principalKey(principal: Principal, port: string): string {
  */
 export function sessionKey(principal: Principal, client: ClientFacts): string {
   const { kind, groups, expiresAtMs, claims, credential } = principal;
-  const grounds = createHash('sha256').update(JSON.stringify([kind, groups, expiresAtMs, claims])).digest('base64');
+  const grounds = createHash('sha256')
+    .update(JSON.stringify([kind, groups, expiresAtMs, claims]))
+    .digest('base64');
   return JSON.stringify([
     client.port,
     principal.issuer,

@@ -63,7 +63,9 @@ export class Session implements GateSession {
       client: clientData(client),
     };
     this.#trail = new SessionTrail(parts.audit, this.#durability, about, noRevision);
-    this.#access = new SessionAccess(this.#policies, principal, client.port, parts.logger, (revision) => this.#trail.revise(revision));
+    this.#access = new SessionAccess(this.#policies, principal, client.port, parts.logger, (revision) =>
+      this.#trail.revise(revision),
+    );
     this.#decider = new Decider(this.#access, this.#trail, parts.clock, parts.observer);
     this.#trail.write('session.opened', this.#credential());
   }
@@ -90,7 +92,13 @@ export class Session implements GateSession {
     this.#trail.write('authentication.renewed', { ...this.#credential(), previous_session_id: previousId });
   }
 
-  decide(action: Action, resourceType: ResourceType, resourceName: string, partition: number, requestName: string): Decision {
+  decide(
+    action: Action,
+    resourceType: ResourceType,
+    resourceName: string,
+    partition: number,
+    requestName: string,
+  ): Decision {
     return this.#decider.decide(action, resourceType, resourceName, partition, requestName);
   }
 
@@ -114,7 +122,10 @@ export class Session implements GateSession {
   account(flow: FlowAccount): void {
     if (this.#closed) {
       const { topic, partition, records } = flow;
-      this.#parts.logger.error({ session: this.id, topic, partition, records }, 'records flowed after their session was closed');
+      this.#parts.logger.error(
+        { session: this.id, topic, partition, records },
+        'records flowed after their session was closed',
+      );
     }
     this.#trail.account(flow, this.#parts.clock.nowMs());
   }
@@ -160,6 +171,9 @@ export class Session implements GateSession {
 
   #credential(): { credential: { type: string; id: string }; expires_at: string | null } {
     const { expiresAtMs } = this.principal;
-    return { credential: credentialData(this.principal), expires_at: expiresAtMs === null ? null : instant(expiresAtMs) };
+    return {
+      credential: credentialData(this.principal),
+      expires_at: expiresAtMs === null ? null : instant(expiresAtMs),
+    };
   }
 }

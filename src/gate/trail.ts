@@ -14,6 +14,7 @@ import type { Action, ResourceType } from '../model/operation.ts';
 import type { FlowAccount } from './contract.ts';
 import type { Durability } from './durability.ts';
 import { authorizationData, flowData, instant, nameData } from './entry-data.ts';
+import type { Decided } from './entry-data.ts';
 import { FlowWindows } from './flow-windows.ts';
 import type { FlowWindow } from './flow-windows.ts';
 import { Folds } from './folds.ts';
@@ -34,13 +35,27 @@ export class SessionTrail {
   readonly #flows = new KnownFlows(flowsPerSessionMax);
   readonly #folds = new Folds(foldMs, foldsPerSessionMax);
   readonly #windows = new FlowWindows(flowWindowsPerSessionMax, offsetRangesPerWindowMax);
-  readonly #counters = { denials: 0, refusals: 0, flows: 0, windows: 0, recordsRead: 0, recordsWritten: 0, bytesRead: 0, bytesWritten: 0 };
+  readonly #counters = {
+    denials: 0,
+    refusals: 0,
+    flows: 0,
+    windows: 0,
+    recordsRead: 0,
+    recordsWritten: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+  };
   #seq = 0;
   #closed = false;
   #revision: string;
   #lostSeen: number;
 
-  constructor(audit: AuditLog, durability: Durability, about: Omit<SessionData, 'seq' | 'policy_revision'>, revision: string) {
+  constructor(
+    audit: AuditLog,
+    durability: Durability,
+    about: Omit<SessionData, 'seq' | 'policy_revision'>,
+    revision: string,
+  ) {
     this.#audit = audit;
     this.#status = audit.status();
     this.#durability = durability;
@@ -63,7 +78,14 @@ export class SessionTrail {
     if (catalogue[code].durable) this.#durability.note();
   }
 
-  permitted(decision: Decision, action: Action, resourceType: ResourceType, name: string, any: boolean, request: string): void {
+  permitted(
+    decision: Decision,
+    action: Action,
+    resourceType: ResourceType,
+    name: string,
+    any: boolean,
+    request: string,
+  ): void {
     if (this.#status.lost !== this.#lostSeen) this.#forgetFlows();
     if (this.#flows.has(action, resourceType, name, any, decision.rule)) return;
     const told = nameData(name);
@@ -71,29 +93,20 @@ export class SessionTrail {
     if (told !== name && this.#flows.has(action, resourceType, told, any, decision.rule)) return;
     this.#flows.add(action, resourceType, told, any, decision.rule);
     this.#counters.flows += 1;
-    const authorization = authorizationData(decision, action, resourceType, told, -1, any);
+    const authorization = authorizationData({ decision, action, resourceType, name: told, partition: -1, any });
     this.write('flow.opened', { authorization, request: nameData(request) }, `${resourceType}/${told}`);
   }
 
-  denied(
-    decision: Decision,
-    action: Action,
-    resourceType: ResourceType,
-    name: string,
-    partition: number,
-    any: boolean,
-    request: string,
-    nowMs: number,
-  ): void {
+  denied(asked: Decided, request: string, nowMs: number): void {
     this.#counters.denials += 1;
-    const told = nameData(name);
-    const { rule } = decision;
-    const by = rule === null ? decision.reason : `${rule.policy} ${rule.effect} ${rule.index}`;
-    const key = JSON.stringify([action, resourceType, partition, any, request, by, told]);
+    const decided = { ...asked, name: nameData(asked.name) };
+    const { action, resourceType, partition, any, name } = decided;
+    const { rule, reason } = decided.decision;
+    const by = rule === null ? reason : `${rule.policy} ${rule.effect} ${rule.index}`;
+    const key = JSON.stringify([action, resourceType, partition, any, request, by, name]);
     this.#folds.add(key, `denied ${action} ${resourceType}`, nowMs, (count, more) => {
-      const authorization = authorizationData(decision, action, resourceType, told, partition, any);
-      const data = { authorization, request: nameData(request), count };
-      this.write('operation.denied', more ? { ...data, more_resources: true } : data, `${resourceType}/${told}`);
+      const data = { authorization: authorizationData(decided), request: nameData(request), count };
+      this.write('operation.denied', more ? { ...data, more_resources: true } : data, `${resourceType}/${name}`);
     });
   }
 
