@@ -150,6 +150,7 @@ describe('the whole tree', () => {
 
   test('keeps what tests share to tests', async () => {
     deepEqual(await broken('src/policy/policy.ts', 'src/policy/testing/arbitrary.ts'), ['testing-is-for-tests']);
+    deepEqual(await broken('src/policy/policy.ts', 'src/policy/testing.ts'), ['testing-is-for-tests']);
     deepEqual(await broken('src/policy/policy.test.ts', 'src/policy/testing/arbitrary.ts'), []);
     deepEqual(await broken('src/policy/testing/arbitrary.ts', 'kafkajs', "import '%';\n"), []);
   });

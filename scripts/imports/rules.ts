@@ -56,13 +56,14 @@ const root = 'src/main.ts';
 const rootImporters: readonly string[] = ['cli'];
 
 const testFile = String.raw`\.test\.ts$`;
-/** Tests, and what several of them share: a folder `testing/` inside a part. */
-const test: string[] = [testFile, '^src/.*/testing/'];
+/** What several tests share: a file `testing.ts` or a folder `testing/` inside a part. */
+const testing = String.raw`^src/.*/testing(/|\.ts$)`;
+const test: string[] = [testFile, testing];
 const sockets = ['net', 'tls', 'http', 'https', 'http2', 'dgram', 'dns', 'child_process', 'cluster', 'worker_threads'];
 const files = ['fs', 'sqlite'];
 
 /** The part a file of `src/` belongs to; null for the composition root and for a file that is in no known part. */
-export function partOf(path: string): Part | null {
+function partOf(path: string): Part | null {
   const candidates = parts.filter(({ name }) => path.startsWith(`src/${name}/`));
   return candidates.reduce<Part | null>((best, one) => (best && best.name.length > one.name.length ? best : one), null);
 }
@@ -100,7 +101,7 @@ export const ruleSet: IFlattenedRuleSet = {
       severity: 'error',
       comment: 'What tests share must not become part of the product.',
       from: { path: '^src/', pathNot: test },
-      to: { path: '^src/.*/testing/' },
+      to: { path: testing },
     },
     {
       name: 'resolvable',
