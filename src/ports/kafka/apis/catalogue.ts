@@ -14,6 +14,10 @@ import { alterClientQuotas, describeClientQuotas } from './quotas.ts';
 import { getTelemetrySubscriptions, pushTelemetry } from './telemetry.ts';
 import { createPartitions, createTopics, deleteRecords, deleteTopics } from './topic-administration.ts';
 import { fetch } from './fetch.ts';
+import { findCoordinator } from './find-coordinator.ts';
+import { heartbeat, joinGroup, leaveGroup, syncGroup } from './group-membership.ts';
+import { offsetCommit, offsetDelete } from './offset-commit.ts';
+import { offsetFetch } from './offset-fetch.ts';
 import type { ApiHandler } from './handler.ts';
 import { metadata } from './metadata.ts';
 import { produce } from './produce.ts';
@@ -25,6 +29,13 @@ const all: readonly AnyHandler[] = [
   fetch,
   listOffsets,
   metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
   createTopics,
   deleteTopics,
   deleteRecords,
@@ -45,6 +56,7 @@ const all: readonly AnyHandler[] = [
   incrementalAlterConfigs,
   alterPartitionReassignments,
   listPartitionReassignments,
+  offsetDelete,
   describeClientQuotas,
   alterClientQuotas,
   describeUserScramCredentials,
