@@ -3,7 +3,6 @@ import { ProtocolError } from './protocol-error.ts';
 import { uuidBytes, writeUuid } from './values.ts';
 
 const stringBytesMax = 32_767;
-const initialBytes = 512;
 
 /** Bytes that an unsigned varint takes. */
 export function uvarintBytes(value: number): number {
@@ -33,16 +32,22 @@ function zigzagLong(value: bigint): bigint {
   return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
 }
 
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /** Writes values one after the other into a buffer that grows by doubling. A value that does not fit its type throws `ProtocolError`. */
 export class ByteWriter {
   position: number = 0;
   readonly #label: string;
   #bytes: Buffer;
+  #view: DataView;
 
   /** `label` names what is written, for errors. */
-  constructor(label: string, bytes: number = initialBytes) {
+  constructor(label: string, bytes: number) {
     this.#label = label;
     this.#bytes = Buffer.allocUnsafe(bytes);
+    this.#view = viewOf(this.#bytes);
   }
 
   error(code: ProtocolErrorCode, what: string): ProtocolError {
@@ -63,36 +68,36 @@ export class ByteWriter {
   int16(value: number): void {
     if ((value << 16) >> 16 !== value) throw this.#range(value, 'int16');
     const at = this.#advance(2);
-    this.#bytes.writeInt16BE(value, at);
+    this.#view.setInt16(at, value);
   }
 
   uint16(value: number): void {
     if ((value & 0xffff) !== value) throw this.#range(value, 'uint16');
     const at = this.#advance(2);
-    this.#bytes.writeUInt16BE(value, at);
+    this.#view.setUint16(at, value);
   }
 
   int32(value: number): void {
     if ((value | 0) !== value) throw this.#range(value, 'int32');
     const at = this.#advance(4);
-    this.#bytes.writeInt32BE(value, at);
+    this.#view.setInt32(at, value);
   }
 
   /** Sets four bytes written earlier. */
   int32At(position: number, value: number): void {
     if ((value | 0) !== value) throw this.#range(value, 'int32');
-    this.#bytes.writeInt32BE(value, position);
+    this.#view.setInt32(position, value);
   }
 
   int64(value: bigint): void {
     if (BigInt.asIntN(64, value) !== value) throw this.#range(value, 'int64');
     const at = this.#advance(8);
-    this.#bytes.writeBigInt64BE(value, at);
+    this.#view.setBigInt64(at, value);
   }
 
   float64(value: number): void {
     const at = this.#advance(8);
-    this.#bytes.writeDoubleBE(value, at);
+    this.#view.setFloat64(at, value);
   }
 
   bool(value: boolean): void {
@@ -212,5 +217,6 @@ export class ByteWriter {
     const grown = Buffer.allocUnsafe(Math.max(least, this.#bytes.length * 2));
     this.#bytes.copy(grown, 0, 0, this.position);
     this.#bytes = grown;
+    this.#view = viewOf(grown);
   }
 }

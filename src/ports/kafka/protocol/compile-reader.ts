@@ -2,7 +2,7 @@
 import { messageNestingMax, taggedFieldsMax } from '../../../lib/limits.ts';
 import type { ByteReader } from './byte-reader.ts';
 import type { Fields } from './defaults.ts';
-import { defaultMaker } from './defaults.ts';
+import { defaultMaker, shapeOf } from './defaults.ts';
 import type { Field, FieldType, MessageSchema, ScalarKind, Struct } from './schema.ts';
 import { includes } from './schema.ts';
 import type { UnknownTag } from './values.ts';
@@ -40,31 +40,34 @@ export function compileReader(schema: MessageSchema, version: number): Read {
 function compileStruct(struct: Struct, context: Context): Compiled {
   if (context.depth > messageNestingMax) throw new Error(`Kafka schema: ${struct.name} nests too deep`);
   const inner = { ...context, depth: context.depth + 1 };
-  const names = struct.fields.map((field) => field.name);
-  const reads: Read[] = [];
+  const reads: Record<string, Read> = {};
   let bytesMin = context.flexible ? 1 : 0;
   for (const field of struct.fields) {
     const inLine = includes(field.versions, context.version) && !includes(field.tagged, context.version);
     const compiled = inLine ? compileField(field, inner) : { read: defaultMaker(field), bytesMin: 0 };
-    reads.push(compiled.read);
+    reads[field.name] = compiled.read;
     bytesMin += compiled.bytesMin;
   }
-  const readInLine = (reader: ByteReader): Fields => {
-    const fields: Fields = {};
-    for (let index = 0; index < names.length; index += 1) {
-      fields[names[index] as string] = (reads[index] as Read)(reader);
-    }
-    return fields;
-  };
+  // The fields of an object literal are read in the order of the schema, which is that of the wire.
+  const readInLine = shapeOf(struct.name)(reads);
   if (!context.flexible) return { read: readInLine, bytesMin };
   const readTags = compileTags(struct, inner);
-  const read = (reader: ByteReader): Fields => {
+  const read = (reader: ByteReader): unknown => {
     const fields = readInLine(reader);
     const count = reader.uvarint();
-    if (count !== 0) readTags(reader, fields, count);
+    if (count !== 0) readTags(reader, fields as Fields, count);
     return fields;
   };
   return { read, bytesMin };
+}
+
+/** Reads a tagged section of which no tag is known, as headers have it. */
+export function readUnknownTags(reader: ByteReader): readonly UnknownTag[] {
+  const count = reader.uvarint();
+  if (count === 0) return [];
+  const fields: { unknownTags?: UnknownTag[] } = {};
+  readTagsOnly(reader, fields as Fields, count);
+  return fields.unknownTags ?? [];
 }
 
 type ReadTags = (reader: ByteReader, fields: Fields, count: number) => void;
@@ -101,6 +104,8 @@ function compileTags(struct: Struct, context: Context): ReadTags {
   };
 }
 
+const readTagsOnly = compileTags({ name: '', fields: [] }, { version: 0, flexible: true, depth: 0 });
+
 function compileField(field: Field, context: Context): Compiled {
   const compact = context.flexible && !field.neverFlexible;
   return compileType(field.type, includes(field.nullable, context.version), compact, context);
@@ -122,14 +127,24 @@ function compileType(type: FieldType, nullable: boolean, compact: boolean, conte
   }
 }
 
+// One function for each way to read, whatever the field, so that the compiler can see through the calls.
+const readString: Read = (reader) => reader.string();
+const readNullableString: Read = (reader) => reader.nullableString();
+const readCompactString: Read = (reader) => reader.compactString();
+const readCompactNullableString: Read = (reader) => reader.compactNullableString();
+const readBytes: Read = (reader) => reader.bytes();
+const readNullableBytes: Read = (reader) => reader.nullableBytes();
+const readCompactBytes: Read = (reader) => reader.compactBytes();
+const readCompactNullableBytes: Read = (reader) => reader.compactNullableBytes();
+
 function stringRead(nullable: boolean, compact: boolean): Read {
-  if (compact) return nullable ? (reader) => reader.compactNullableString() : (reader) => reader.compactString();
-  return nullable ? (reader) => reader.nullableString() : (reader) => reader.string();
+  if (compact) return nullable ? readCompactNullableString : readCompactString;
+  return nullable ? readNullableString : readString;
 }
 
 function bytesRead(nullable: boolean, compact: boolean): Read {
-  if (compact) return nullable ? (reader) => reader.compactNullableBytes() : (reader) => reader.compactBytes();
-  return nullable ? (reader) => reader.nullableBytes() : (reader) => reader.bytes();
+  if (compact) return nullable ? readCompactNullableBytes : readCompactBytes;
+  return nullable ? readNullableBytes : readBytes;
 }
 
 function compileArray(elementType: FieldType, nullable: boolean, compact: boolean, context: Context): Compiled {

@@ -87,9 +87,14 @@ function compileTags(struct: Struct, context: Context): WriteFields {
     .sort((a, b) => a.tag - b.tag);
   return (writer, fields) => {
     const unknown = fields['unknownTags'] as readonly UnknownTag[] | undefined;
-    if (tagged.length === 0 && unknown === undefined) writer.uvarint(0);
+    if (unknown === undefined && !tagged.some((field) => isGiven(field, fields))) writer.uvarint(0);
     else writeTags(writer, fields, tagged, unknown ?? []);
   };
+}
+
+function isGiven({ name, isDefault }: TaggedField, fields: Fields): boolean {
+  const value = fields[name];
+  return value !== undefined && !isDefault(value);
 }
 
 /** Known fields that are not at their default, and unknown ones, in the order of their tags. */
@@ -99,7 +104,7 @@ function writeTags(
   tagged: readonly TaggedField[],
   unknown: readonly UnknownTag[],
 ): void {
-  const known = tagged.filter(({ name, isDefault }) => fields[name] !== undefined && !isDefault(fields[name]));
+  const known = tagged.filter((field) => isGiven(field, fields));
   const sections = [...known, ...unknown].sort((a, b) => a.tag - b.tag);
   writer.uvarint(sections.length);
   let before = -1;

@@ -6,7 +6,7 @@ import type { ApiRow } from './apis.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { Read } from './compile-reader.ts';
-import { compileReader } from './compile-reader.ts';
+import { compileReader, readUnknownTags } from './compile-reader.ts';
 import type { Write } from './compile-writer.ts';
 import { compileWriter } from './compile-writer.ts';
 import type { ApiName, DataMessages, RequestMessages, ResponseMessages } from './messages.gen.ts';
@@ -41,6 +41,7 @@ class Codec {
   readonly #version: number;
   #read: Read | undefined;
   #write: Write | undefined;
+  #bytesHint = 0;
 
   constructor(schema: MessageSchema, version: number) {
     this.label = `${schema.name} v${version}`;
@@ -53,9 +54,16 @@ class Codec {
     return this.#read(reader);
   }
 
+  /** A writer with room for a message like the one before, so that most are written without growing. */
+  writer(): ByteWriter {
+    return new ByteWriter(this.label, Math.min(this.#bytesHint, hintBytesMax) + frameBytesMin);
+  }
+
   write(writer: ByteWriter, message: unknown): void {
     this.#write ??= compileWriter(this.#schema, this.#version);
+    const start = writer.position;
     this.#write(writer, message);
+    this.#bytesHint = writer.position - start;
   }
 }
 
@@ -107,21 +115,8 @@ export function decodeRequestHeader(payload: Buffer): DecodedRequestHeader {
   const row = apiByKey(apiKey);
   const flexible =
     row !== undefined && supportsVersion(row, apiVersion) && isFlexible(row.requestFlexibleFrom, apiVersion);
-  const unknownTags = flexible ? readHeaderTags(reader) : [];
+  const unknownTags = flexible ? readUnknownTags(reader) : [];
   return { apiKey, apiVersion, correlationId, clientId, unknownTags, headerBytes: reader.position };
-}
-
-/** The tagged section alone, which is the whole of a structure without other fields. */
-const tagsOnly: MessageSchema = {
-  name: 'tagged fields',
-  versions: { from: 0, to: 0 },
-  flexible: { from: 0, to: 0 },
-  struct: { name: 'TaggedFields', fields: [] },
-};
-const readTagsOnly = compileReader(tagsOnly, 0);
-
-function readHeaderTags(reader: ByteReader): readonly UnknownTag[] {
-  return (readTagsOnly(reader) as { unknownTags?: UnknownTag[] }).unknownTags ?? [];
 }
 
 /** Reads the body of a request from `offset`, the header's `headerBytes`, to the end. Throws `ProtocolError`. */
@@ -145,7 +140,7 @@ export function decodeResponse<N extends ApiName>(
   const found = codec(`${name}Response`, version);
   const reader = new ByteReader(payload, 0, found.label);
   const correlationId = reader.int32();
-  const unknownTags = isFlexible(row.responseFlexibleFrom, version) ? readHeaderTags(reader) : [];
+  const unknownTags = isFlexible(row.responseFlexibleFrom, version) ? readUnknownTags(reader) : [];
   const message = found.read(reader) as ResponseMessages[N];
   reader.finish();
   return { correlationId, message, unknownTags };
@@ -171,6 +166,8 @@ function decodeBody(fullName: string, version: number, payload: Buffer, offset: 
 }
 
 const sizeBytes = 4;
+const frameBytesMin = 256;
+const hintBytesMax = 1_048_576;
 
 /** Writes a request as a complete frame, its size first. Throws `ProtocolError` for what the version cannot carry. */
 export function encodeRequest<N extends ApiName>(
@@ -181,7 +178,7 @@ export function encodeRequest<N extends ApiName>(
 ): Buffer {
   const row = rowFor(name, version);
   const found = codec(`${name}Request`, version);
-  const writer = new ByteWriter(found.label);
+  const writer = found.writer();
   writer.int32(0);
   const headerVersion = isFlexible(row.requestFlexibleFrom, version) ? requestHeaderV2 : requestHeaderV1;
   codec('RequestHeader', headerVersion).write(writer, {
@@ -205,7 +202,7 @@ export function encodeResponse<N extends ApiName>(
 ): Buffer {
   const row = rowFor(name, version);
   const found = codec(`${name}Response`, version);
-  const writer = new ByteWriter(found.label);
+  const writer = found.writer();
   writer.int32(0);
   const headerVersion = isFlexible(row.responseFlexibleFrom, version) ? 1 : 0;
   codec('ResponseHeader', headerVersion).write(writer, { correlationId, unknownTags });
@@ -238,7 +235,7 @@ export function encodeData<N extends keyof DataMessages>(
   message: Draft<DataMessages[N]>,
 ): Buffer {
   const found = codec(name, version);
-  const writer = new ByteWriter(found.label);
+  const writer = found.writer();
   found.write(writer, message);
   return writer.finish();
 }
