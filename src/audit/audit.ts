@@ -22,6 +22,7 @@ export { auditEvent } from './draft.ts';
 export type { EntryDraft } from './draft.ts';
 export type * from './events.ts';
 export { catalogue, renderEntry } from './catalogue.ts';
+export { describeEvents, describeSession } from './describe.ts';
 export { codeOf, entryProblem } from './entry-shape.ts';
 
 export interface AuditStatus {

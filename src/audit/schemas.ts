@@ -1,6 +1,6 @@
 /** The shapes of events.ts as schemas: what tests hold every written entry against, and what docs/audit.md is made of. */
 import { z } from 'zod';
-import type { EventCode, EventData } from './events.ts';
+import type { EventCode, EventData, SessionData } from './events.ts';
 
 const count = z.int().nonnegative();
 const instant = z.iso.datetime({ precision: 3 });
@@ -22,7 +22,8 @@ const client = z.strictObject({
   tls: z.boolean(),
 });
 
-const session = {
+/** What every entry about a session holds. */
+export const sessionFields: { readonly [Name in keyof SessionData]: z.ZodType<SessionData[Name]> } = {
   session_id: z.uuid().describe('the session; its entries are told apart by `seq`'),
   seq: z.int().positive().describe('from 1 without a gap within the session'),
   port: z.string().describe("the gateway's port, by its configured name"),
@@ -108,8 +109,8 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
       .describe('the first problems'),
     problems_total: count,
   }),
-  'session.opened': z.strictObject({ ...session, credential, expires_at: expiresAt }),
-  'session.closed': z.strictObject({ ...session, reason: z.string(), opened_at: instant, counters }),
+  'session.opened': z.strictObject({ ...sessionFields, credential, expires_at: expiresAt }),
+  'session.closed': z.strictObject({ ...sessionFields, reason: z.string(), opened_at: instant, counters }),
   'authentication.failed': z.strictObject({
     port: z.string(),
     client,
@@ -121,27 +122,27 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     more_addresses: z.literal(true).exactOptional().describe('`count` covers other addresses too'),
   }),
   'authentication.renewed': z.strictObject({
-    ...session,
+    ...sessionFields,
     credential,
     expires_at: expiresAt,
     previous_session_id: z.uuid().describe('the session that the connection was in before'),
   }),
   'operation.denied': z.strictObject({
-    ...session,
+    ...sessionFields,
     authorization,
     request,
     count: folded,
     more_resources: z.literal(true).exactOptional().describe('`count` covers other resources of the type too'),
   }),
   'operation.refused': z.strictObject({
-    ...session,
+    ...sessionFields,
     refusal: because.describe('why no rule could have permitted it'),
     request,
     count: folded,
   }),
-  'flow.opened': z.strictObject({ ...session, authorization, request }),
+  'flow.opened': z.strictObject({ ...sessionFields, authorization, request }),
   'flow.window': z.strictObject({
-    ...session,
+    ...sessionFields,
     flow,
     window: z.strictObject({ start: instant, end: instant }).describe('when it flowed'),
   }),
