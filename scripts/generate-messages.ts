@@ -136,7 +136,6 @@ function messagesFile(): string {
 interface ErrorRow {
   name: string;
   code: number;
-  retriable: boolean;
 }
 
 function errorsFile(): string {
@@ -144,13 +143,10 @@ function errorsFile(): string {
   const { errors } = JSON.parse(text) as { errors: ErrorRow[] };
   const type = errors.map((row) => `  readonly ${row.name}: ${row.code};\n`).join('');
   const value = errors.map((row) => `  ${row.name}: ${row.code},\n`).join('');
-  const retriable = errors.filter((row) => row.retriable).map((row) => `  ${row.code},\n`);
   return [
     `${banner}export interface ErrorCodes {\n${type}}\n`,
     "/** Kafka's error codes by name. */",
     `export const errorCodes: ErrorCodes = {\n${value}};\n`,
-    "/** Codes of errors that Kafka's own client may try again. */",
-    `export const retriableErrorCodes: ReadonlySet<number> = new Set([\n${retriable.join('')}]);\n`,
   ].join('\n');
 }
 

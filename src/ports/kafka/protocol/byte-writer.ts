@@ -5,7 +5,7 @@ import { uuidBytes, writeUuid } from './values.ts';
 const stringBytesMax = 32_767;
 
 /** Bytes that an unsigned varint takes. */
-export function uvarintBytes(value: number): number {
+function uvarintBytes(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
   if (value < 0x20_0000) return 3;

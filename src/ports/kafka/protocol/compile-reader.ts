@@ -66,7 +66,7 @@ export function readUnknownTags(reader: ByteReader): readonly UnknownTag[] {
   const count = reader.uvarint();
   if (count === 0) return [];
   const fields: { unknownTags?: UnknownTag[] } = {};
-  readTagsOnly(reader, fields as Fields, count);
+  readTagsOnly(reader, fields, count);
   return fields.unknownTags ?? [];
 }
 

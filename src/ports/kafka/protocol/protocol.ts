@@ -3,13 +3,13 @@
  * Pure: no sockets, no files. Whatever does not fit the protocol throws `ProtocolError`, and nothing else is thrown.
  */
 export type { ApiRow, SpecificationRow } from './apis.ts';
-export { apiByKey, apiByName, apis, specification, supportsVersion } from './apis.ts';
+export { apiByKey, apiByName, apis, specification } from './apis.ts';
 export type { BatchHeader } from './batch-header.ts';
-export { batchAt, batches, codecOf, isControl, isLogAppendTime, isTransactional, withCodec } from './batch-header.ts';
+export { batches, codecOf, isControl, isTransactional } from './batch-header.ts';
 export type { CompressionCodec } from './compression.ts';
 export { errorName } from './errors.ts';
 export type { ErrorCodes } from './errors.gen.ts';
-export { errorCodes, retriableErrorCodes } from './errors.gen.ts';
+export { errorCodes } from './errors.gen.ts';
 export { FrameReader } from './frames.ts';
 export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
 export {
@@ -17,7 +17,6 @@ export {
   decodeRequest,
   decodeRequestHeader,
   decodeResponse,
-  decodeResponseBody,
   encodeData,
   encodeRequest,
   encodeResponse,
