@@ -24,13 +24,26 @@ after(() => rm(folder, { recursive: true }));
 test('a server and a client accept each other, and each other only', async () => {
   const server = await authority.serverFiles('server', { dns: ['localhost', '*.gateway.test'], ips: ['127.0.0.1'] });
   const client = await authority.clientFiles('client', { subject: 'CN=job\\, one,O=Acme' });
-  const listener = createServer({ cert: server.cert, key: server.key, ca: authority.ca, requestCert: true, rejectUnauthorized: true });
+  const listener = createServer({
+    cert: server.cert,
+    key: server.key,
+    ca: authority.ca,
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const { port } = listener.address() as AddressInfo;
   try {
     const accepted = once(listener, 'secureConnection') as Promise<[TLSSocket]>;
-    const socket = connect({ host: '127.0.0.1', port, servername: 'b1.gateway.test', ca: authority.ca, cert: client.cert, key: client.key });
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      servername: 'b1.gateway.test',
+      ca: authority.ca,
+      cert: client.cert,
+      key: client.key,
+    });
     await once(socket, 'secureConnect');
     const [peer] = await accepted;
     assert.equal(peer.getPeerCertificate().subject.CN, 'job, one');
@@ -60,6 +73,14 @@ test('subject alternative names and validity are as asked; keys are private file
 
 test('openssl takes the chain for its purpose', async () => {
   const files = await authority.serverFiles('chain');
-  const { stdout } = await promisify(execFile)('openssl', ['verify', '-purpose', 'sslserver', '-x509_strict', '-CAfile', authority.caFile, files.certFile]);
+  const { stdout } = await promisify(execFile)('openssl', [
+    'verify',
+    '-purpose',
+    'sslserver',
+    '-x509_strict',
+    '-CAfile',
+    authority.caFile,
+    files.certFile,
+  ]);
   assert.match(stdout, /: OK/);
 });

@@ -84,7 +84,12 @@ export async function createCertificateAuthority(folder: string, name = 'ca'): P
     ca: pem(certificate),
     serverFiles: (file, options = {}) => {
       const named = options.dns !== undefined || options.ips !== undefined;
-      return issue(authority, file, 'serverAuth', named ? options : { ...options, dns: ['localhost'], ips: ['127.0.0.1'] });
+      return issue(
+        authority,
+        file,
+        'serverAuth',
+        named ? options : { ...options, dns: ['localhost'], ips: ['127.0.0.1'] },
+      );
     },
     clientFiles: (file, options = {}) => issue(authority, file, 'clientAuth', options),
   };
@@ -149,7 +154,7 @@ function validity(options: CertificateOptions): { notBefore: Date; notAfter: Dat
 }
 
 function newKeyPair(): Promise<webcrypto.CryptoKeyPair> {
-  return crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+  return crypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
 }
 
 /** 16 random bytes, positive (RFC 5280 §4.1.2.2). */

@@ -27,7 +27,10 @@ const defaultTtlSeconds = 300;
 const defaultResource = 'urn:audience:';
 const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code';
 
-export function createProvider(state: IdpState, adapter: (model: string) => Adapter = memoryAdapterFactory()): RunningProvider {
+export function createProvider(
+  state: IdpState,
+  adapter: (model: string) => Adapter = memoryAdapterFactory(),
+): RunningProvider {
   const provider = new Provider(state.issuer, configurationOf(state, adapter));
   const handle = provider.callback();
   return {
@@ -45,7 +48,7 @@ export function createProvider(state: IdpState, adapter: (model: string) => Adap
 function configurationOf(state: IdpState, adapter: (model: string) => Adapter): Configuration {
   return {
     adapter,
-    jwks: { keys: state.generations.flatMap((keys) => [keys.RS256, keys.ES256]) as NonNullable<Configuration['jwks']>['keys'] },
+    jwks: { keys: state.generations.flatMap((keys) => [keys.RS256, keys.ES256]) },
     clients: (state.options.clients ?? []).map((client) => ({
       client_id: client.id,
       client_secret: client.secret,
@@ -66,7 +69,9 @@ function configurationOf(state: IdpState, adapter: (model: string) => Adapter): 
       Grant: 3600,
       IdToken: 300,
     },
-    formats: { customizers: { jwt: (ctx, token, jwt) => void Object.assign(jwt.payload, claimsOf(state, ctx, token)) } },
+    formats: {
+      customizers: { jwt: (ctx, token, jwt) => void Object.assign(jwt.payload, claimsOf(state, ctx, token)) },
+    },
     features: featuresOf(state),
   };
 }
@@ -102,7 +107,11 @@ function ttlOf(state: IdpState, ctx: KoaContextWithOIDC, clientId: string): numb
   return ticketOf(state, ctx)?.ttlSeconds ?? client?.ttlSeconds ?? state.options.ttlSeconds ?? defaultTtlSeconds;
 }
 
-function claimsOf(state: IdpState, ctx: KoaContextWithOIDC, token: AccessToken | ClientCredentials): Record<string, unknown> {
+function claimsOf(
+  state: IdpState,
+  ctx: KoaContextWithOIDC,
+  token: AccessToken | ClientCredentials,
+): Record<string, unknown> {
   const more = ticketOf(state, ctx)?.claims;
   if ('accountId' in token && typeof token.accountId === 'string') {
     const user = state.options.users?.find(({ id }) => id === token.accountId);
@@ -123,7 +132,8 @@ async function findCode(provider: Provider, userCode: string): Promise<DeviceCod
 
 /** What the provider's own pages do at the end: a grant for the account, noted on the device code. */
 async function approveDevice(provider: Provider, state: IdpState, userCode: string, userId: string): Promise<void> {
-  if (state.options.users?.some(({ id }) => id === userId) !== true) throw new Error(`the test IdP has no user ${userId}`);
+  if (state.options.users?.some(({ id }) => id === userId) !== true)
+    throw new Error(`the test IdP has no user ${userId}`);
   const code = await findCode(provider, userCode);
   const { clientId, params } = code;
   if (clientId === undefined) throw new Error('the device code names no client');

@@ -8,7 +8,14 @@ let idp: Idp;
 before(async () => {
   idp = await startIdp({
     clients: [
-      { id: 'producer', secret: 's3cret', groups: ['payments'], kind: 'workload', claims: { team: 'a' }, ttlSeconds: 5 },
+      {
+        id: 'producer',
+        secret: 's3cret',
+        groups: ['payments'],
+        kind: 'workload',
+        claims: { team: 'a' },
+        ttlSeconds: 5,
+      },
       { id: 'cli', secret: 'cli-secret' },
     ],
     users: [{ id: 'alice', groups: ['payments-eng'], claims: { mfa: true } }],
@@ -19,7 +26,10 @@ after(() => idp.stop());
 const keys = (): ReturnType<typeof createRemoteJWKSet> => createRemoteJWKSet(new URL(idp.jwksUri));
 
 test('client credentials give a JWT that the published key set verifies', async () => {
-  const { payload, protectedHeader } = await jwtVerify(await idp.token('producer'), keys(), { issuer: idp.issuer, audience: 'sluice' });
+  const { payload, protectedHeader } = await jwtVerify(await idp.token('producer'), keys(), {
+    issuer: idp.issuer,
+    audience: 'sluice',
+  });
   assert.equal(protectedHeader.typ, 'at+jwt');
   assert.equal(protectedHeader.alg, 'RS256');
   assert.equal(payload.sub, 'producer');
@@ -30,7 +40,12 @@ test('client credentials give a JWT that the published key set verifies', async 
 });
 
 test('a token request may choose audience, lifetime, algorithm and claims', async () => {
-  const token = await idp.token('cli', { audience: 'elsewhere', ttlSeconds: 7, algorithm: 'ES256', claims: { sub: 'other' } });
+  const token = await idp.token('cli', {
+    audience: 'elsewhere',
+    ttlSeconds: 7,
+    algorithm: 'ES256',
+    claims: { sub: 'other' },
+  });
   const { payload, protectedHeader } = await jwtVerify(token, keys(), { audience: 'elsewhere' });
   assert.equal(protectedHeader.alg, 'ES256');
   assert.equal(payload.sub, 'other');
@@ -47,7 +62,12 @@ test('a client that sends its scope raw, as librdkafka does, and no resource is 
     body: 'grant_type=client_credentials&scope=topic:orders:read topic:payments:read',
   });
   assert.equal(response.status, 200);
-  const answer = (await response.json()) as { access_token: string; expires_in: number; token_type: string; scope?: string };
+  const answer = (await response.json()) as {
+    access_token: string;
+    expires_in: number;
+    token_type: string;
+    scope?: string;
+  };
   assert.equal(answer.expires_in, 5);
   assert.equal(answer.token_type, 'Bearer');
   const { payload } = await jwtVerify(answer.access_token, keys(), { audience: 'sluice' });
@@ -66,7 +86,11 @@ test('a wrong secret is refused', async () => {
 test('device flow: pending, approved, refused', async () => {
   const post = async (url: string, fields: Record<string, string>): Promise<Record<string, string>> => {
     const authorization = `Basic ${Buffer.from('cli:cli-secret').toString('base64')}`;
-    const response = await fetch(url, { method: 'POST', headers: { authorization }, body: new URLSearchParams(fields) });
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { authorization },
+      body: new URLSearchParams(fields),
+    });
     return (await response.json()) as Record<string, string>;
   };
   const grantType = 'urn:ietf:params:oauth:grant-type:device_code';

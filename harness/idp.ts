@@ -149,7 +149,9 @@ async function requestToken(state: IdpState, clientId: string, wanted: TokenOpti
   const ticket = crypto.randomUUID();
   state.tickets.set(ticket, wanted);
   try {
-    const basic = Buffer.from(`${encodeURIComponent(client.id)}:${encodeURIComponent(client.secret)}`).toString('base64');
+    const basic = Buffer.from(`${encodeURIComponent(client.id)}:${encodeURIComponent(client.secret)}`).toString(
+      'base64',
+    );
     const response = await fetch(`${state.issuer}/token`, {
       method: 'POST',
       headers: { authorization: `Basic ${basic}`, 'x-test-ticket': ticket },
@@ -181,7 +183,9 @@ async function sign(
     ...claims,
   };
   const protectedHeader = withoutUndefined({ alg: algorithm, typ: 'at+jwt', kid: key.kid, ...header });
-  return new SignJWT(withoutUndefined(payload)).setProtectedHeader(protectedHeader).sign(await importJWK(key, algorithm));
+  return new SignJWT(withoutUndefined(payload))
+    .setProtectedHeader(protectedHeader)
+    .sign(await importJWK(key, algorithm));
 }
 
 function withoutUndefined<T extends object>(record: T): T {

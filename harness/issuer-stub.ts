@@ -63,12 +63,21 @@ export async function startIssuerStub(): Promise<IssuerStub> {
 }
 
 export async function newStubKey(kid: string, algorithm = 'RS256', modulusLength?: number): Promise<StubKey> {
-  const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true, ...(modulusLength === undefined ? {} : { modulusLength }) });
+  const { publicKey, privateKey } = await generateKeyPair(algorithm, {
+    extractable: true,
+    ...(modulusLength === undefined ? {} : { modulusLength }),
+  });
   return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: 'sig' } };
 }
 
 /** A token with exactly these claims; the header's `alg` and `kid` are the key's unless given. */
-export function signWith(key: StubKey, claims: Readonly<Record<string, unknown>>, header: Readonly<Record<string, unknown>> = {}): Promise<string> {
+export function signWith(
+  key: StubKey,
+  claims: Readonly<Record<string, unknown>>,
+  header: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
   const protectedHeader = { alg: key.jwk.alg ?? 'RS256', kid: key.kid, ...header };
-  return new SignJWT({ ...claims }).setProtectedHeader(protectedHeader).sign(key.privateKey, { crit: { 'x-made-up': true } });
+  return new SignJWT({ ...claims })
+    .setProtectedHeader(protectedHeader)
+    .sign(key.privateKey, { crit: { 'x-made-up': true } });
 }

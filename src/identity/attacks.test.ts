@@ -1,14 +1,14 @@
-/** What an attacker, or an issuer gone bad, may try. Every case must be refused for its own reason. */
+/** What an attacker may do to a token. Every case must be refused for its own reason. */
 import assert from 'node:assert/strict';
 import { createHmac, createPublicKey } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { discoveryPath, keySetPath, newStubKey, signWith, startIssuerStub } from '../../harness/issuer-stub.ts';
+import { keySetPath, newStubKey, signWith, startIssuerStub } from '../../harness/issuer-stub.ts';
 import type { IssuerStub, StubKey } from '../../harness/issuer-stub.ts';
-import { issuerDocumentBytesMax, issuerRefetchCooldownMs } from '../lib/limits.ts';
+import { refusal, stubClaims, stubSettings } from '../../harness/token-refusal.ts';
+import { systemClock } from '../lib/clock.ts';
 import { silentLogger } from '../lib/logger.ts';
 import type { IssuerSettings } from '../model/settings.ts';
-import type { AuthenticationError, AuthenticationErrorCode } from './authentication-error.ts';
 import { createTokenVerifier } from './token-verifier.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 
@@ -17,7 +17,6 @@ let other: IssuerStub;
 let key: StubKey;
 let ecKey: StubKey;
 let otherKey: StubKey;
-let offsetMs = 0;
 
 before(async () => {
   [stub, other, key, ecKey, otherKey] = await Promise.all([
@@ -30,25 +29,13 @@ before(async () => {
 });
 after(() => Promise.all([stub.close(), other.close()]));
 beforeEach(() => {
-  offsetMs = 0;
   stub.publish(key, ecKey);
   other.publish(otherKey);
 });
 
-const settingsOf = (name: string, issuer: string): IssuerSettings => ({
-  name,
-  issuer,
-  audiences: ['sluice'],
-  algorithms: ['RS256', 'ES256'],
-  clockLeewayMs: 0,
-  keysMaxAgeMs: 3_600_000,
-  mapping: { id: 'sub', kind: { value: 'user' } },
-  requiredClaims: {},
-});
-
 function verifierOf(t: TestContext, more: Partial<IssuerSettings> = {}): TokenVerifier {
-  const verifier = createTokenVerifier([{ ...settingsOf('a', stub.url), ...more }, settingsOf('b', other.url)], {
-    clock: { nowMs: () => Date.now() + offsetMs },
+  const verifier = createTokenVerifier([{ ...stubSettings('a', stub.url), ...more }, stubSettings('b', other.url)], {
+    clock: systemClock,
     logger: silentLogger,
     fetchTimeoutMs: 500,
   });
@@ -56,24 +43,10 @@ function verifierOf(t: TestContext, more: Partial<IssuerSettings> = {}): TokenVe
   return verifier;
 }
 
-const claims = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
-  iss: stub.url,
-  aud: 'sluice',
-  sub: 'mallory',
-  exp: Math.floor(Date.now() / 1_000) + 3_600,
-  ...more,
-});
+const claims = (more: Readonly<Record<string, unknown>> = {}): Record<string, unknown> => stubClaims(stub.url, more);
 
-const part = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
-
-async function refusal(verifier: TokenVerifier, token: string, code: AuthenticationErrorCode): Promise<AuthenticationError> {
-  const error = await verifier.verify(token).then(
-    () => assert.fail(`the token was taken, though ${code} was expected`),
-    (thrown: unknown) => thrown as AuthenticationError,
-  );
-  assert.equal(error.code, code, `${error.message} (${error.detail})`);
-  return error;
-}
+const part = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
 test('the honest token is taken, so that the refusals below mean something', async (t) => {
   const verifier = verifierOf(t);
@@ -91,23 +64,41 @@ test('unsigned: alg none in every spelling, with and without a signature', async
 
 test('HS256 with the public key as the secret', async (t) => {
   const verifier = verifierOf(t);
-  const pem = createPublicKey({ key: key.jwk, format: 'jwk' } as Parameters<typeof createPublicKey>[0]).export({ type: 'spki', format: 'pem' });
+  const pem = createPublicKey({ key: key.jwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' });
   for (const kid of [key.kid, undefined]) {
     const signed = `${part({ alg: 'HS256', kid })}.${part(claims())}`;
-    await refusal(verifier, `${signed}.${createHmac('sha256', pem).update(signed).digest('base64url')}`, 'algorithm-refused');
+    await refusal(
+      verifier,
+      `${signed}.${createHmac('sha256', pem).update(signed).digest('base64url')}`,
+      'algorithm-refused',
+    );
   }
 });
 
 test('a secret key in the key set verifies nothing', async (t) => {
   const secret = Buffer.from('a secret of thirty-two bytes ok!');
-  stub.answer(keySetPath, { keys: [key.jwk, { kty: 'oct', kid: 'h1', alg: 'RS256', k: secret.toString('base64url') }] });
+  stub.answer(keySetPath, {
+    keys: [key.jwk, { kty: 'oct', kid: 'h1', alg: 'RS256', k: secret.toString('base64url') }],
+  });
   const signed = `${part({ alg: 'RS256', kid: 'h1' })}.${part(claims())}`;
-  await refusal(verifierOf(t), `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`, 'unknown-key');
+  await refusal(
+    verifierOf(t),
+    `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`,
+    'unknown-key',
+  );
 });
 
 test('key ids that would be paths, queries or code are only ever compared', async (t) => {
   const verifier = verifierOf(t);
-  for (const kid of ['../../../../dev/null', '/etc/passwd', "' OR 1=1 --", 'http://evil.example/key', '__proto__', 'constructor', '']) {
+  for (const kid of [
+    '../../../../dev/null',
+    '/etc/passwd',
+    "' OR 1=1 --",
+    'http://evil.example/key',
+    '__proto__',
+    'constructor',
+    '',
+  ]) {
     await refusal(verifier, await signWith(otherKey, claims(), { kid }), 'unknown-key');
   }
   await refusal(verifier, await signWith(otherKey, claims(), { kid: 'x'.repeat(1_025) }), 'malformed');
@@ -125,7 +116,12 @@ test('a key the token brings or points to is not used', async (t) => {
   const verifier = verifierOf(t);
   const asked = other.requests.get('/evil') ?? 0;
   other.answer('/evil', { keys: [otherKey.jwk] });
-  for (const header of [{ jku: `${other.url}/evil` }, { jwk: otherKey.jwk }, { x5u: `${other.url}/evil` }, { x5c: ['AAAA'] }]) {
+  for (const header of [
+    { jku: `${other.url}/evil` },
+    { jwk: otherKey.jwk },
+    { x5u: `${other.url}/evil` },
+    { x5c: ['AAAA'] },
+  ]) {
     await refusal(verifier, await signWith(otherKey, claims(), { ...header, kid: key.kid }), 'bad-signature');
   }
   assert.equal(other.requests.get('/evil') ?? 0, asked);
@@ -137,7 +133,11 @@ test('altered tokens', async (t) => {
   await refusal(verifier, `${header}.${part(claims({ sub: 'admin' }))}.${signature}`, 'bad-signature');
   await refusal(verifier, `${part({ alg: 'ES256', kid: 'e1' })}.${part(claims())}.${signature}`, 'bad-signature');
   // CVE-2022-21449: r = s = 0.
-  await refusal(verifier, `${part({ alg: 'ES256', kid: 'e1' })}.${part(claims())}.${Buffer.alloc(64).toString('base64url')}`, 'bad-signature');
+  await refusal(
+    verifier,
+    `${part({ alg: 'ES256', kid: 'e1' })}.${part(claims())}.${Buffer.alloc(64).toString('base64url')}`,
+    'bad-signature',
+  );
   await refusal(verifier, `${part({ alg: 'RS256', kid: 'e1' })}.${part(claims())}.${signature}`, 'unknown-key');
   await refusal(verifier, `${part({ alg: 'PS256', kid: 'k1' })}.${part(claims())}.${signature}`, 'algorithm-refused');
 });
@@ -173,12 +173,26 @@ test('two readings of one token: duplicate names, __proto__, padding, stray bits
 
 test('other shapes: opaque, encrypted, too many parts, huge, critical headers', async (t) => {
   const verifier = verifierOf(t);
-  for (const odd of ['', '.', '..', 'opaque-token', 'a.b', 'a.b.c.d', 'a.b.c.d.e', '\u0000'.repeat(20), `${'.'.repeat(50_000)}`]) {
+  for (const odd of [
+    '',
+    '.',
+    '..',
+    'opaque-token',
+    'a.b',
+    'a.b.c.d',
+    'a.b.c.d.e',
+    '\u0000'.repeat(20),
+    '.'.repeat(50_000),
+  ]) {
     await refusal(verifier, odd, 'malformed');
   }
   await refusal(verifier, 'x'.repeat(65_537), 'token-too-large');
   await refusal(verifier, await signWith(key, claims(), { crit: ['x-made-up'], 'x-made-up': true }), 'malformed');
-  await refusal(verifier, `${part({ alg: 'RS256', kid: 'k1', b64: false })}.${part(claims())}.${part('x')}`, 'malformed');
+  await refusal(
+    verifier,
+    `${part({ alg: 'RS256', kid: 'k1', b64: false })}.${part(claims())}.${part('x')}`,
+    'malformed',
+  );
 });
 
 test('claims of the prototype are not claims', async (t) => {
@@ -195,7 +209,11 @@ test('what a refusal repeats of the token is bounded and cannot forge a log line
   const evil = `a\r\nlevel=info admin logged in \u001b[31m\u2028\u202e${'x'.repeat(5_000)}`;
   const refused = [
     await refusal(verifier, await signWith(key, claims({ iss: evil, sub: evil })), 'unknown-issuer'),
-    await refusal(verifier, await signWith(otherKey, claims({ sub: evil }), { kid: evil.slice(0, 900) }), 'unknown-key'),
+    await refusal(
+      verifier,
+      await signWith(otherKey, claims({ sub: evil }), { kid: evil.slice(0, 900) }),
+      'unknown-key',
+    ),
     await refusal(verifier, await signWith(key, claims({ aud: evil, sub: evil })), 'wrong-audience'),
     await refusal(verifier, await signWith(key, claims({ sub: 'x' }), { typ: evil }), 'wrong-type'),
   ];
@@ -206,118 +224,4 @@ test('what a refusal repeats of the token is bounded and cannot forge a log line
     }
     assert.ok((claimedId ?? '').length <= 256 && (claimedIssuer ?? '').length <= 256);
   }
-});
-
-test('random key ids neither hammer the issuer nor push good keys out', async (t) => {
-  const verifier = verifierOf(t);
-  const good = await signWith(key, claims());
-  await verifier.verify(good);
-  const before = stub.requests.get(keySetPath) ?? 0;
-  const forged = await Promise.all(Array.from({ length: 40 }, (_, index) => signWith(ecKey, claims(), { kid: `random-${index}` })));
-  await Promise.all(forged.map((token) => refusal(verifier, token, 'unknown-key')));
-  assert.equal((stub.requests.get(keySetPath) ?? 0) - before, 0, 'within the cool-down of the first fetch');
-  offsetMs = issuerRefetchCooldownMs + 1;
-  await Promise.all(forged.map((token) => refusal(verifier, token, 'unknown-key')));
-  assert.equal((stub.requests.get(keySetPath) ?? 0) - before, 1, 'one shared fetch');
-  await verifier.verify(await signWith(key, claims({ jti: 'fresh' })));
-  // A dead token asks for nothing even after the cool-down.
-  offsetMs *= 3;
-  await refusal(verifier, await signWith(otherKey, claims({ exp: 1 })), 'expired');
-  assert.equal((stub.requests.get(keySetPath) ?? 0) - before, 1);
-});
-
-test('tokens that come together at the start share one fetch', async (t) => {
-  const verifier = verifierOf(t);
-  const before = stub.requests.get(keySetPath) ?? 0;
-  const tokens = await Promise.all(Array.from({ length: 20 }, (_, index) => signWith(key, claims({ jti: `${index}` }))));
-  await Promise.all(tokens.map((token) => verifier.verify(token)));
-  assert.equal((stub.requests.get(keySetPath) ?? 0) - before, 1);
-});
-
-test('documents that are not the issuer’s, too large, too slow, packed, elsewhere, or nonsense: no key, no token', async (t) => {
-  const token = await signWith(key, claims());
-  const big = { keys: [key.jwk], padding: 'x'.repeat(issuerDocumentBytesMax) };
-  const keySet = { keys: [key.jwk] };
-  const cases: readonly [string, string, object, RegExp][] = [
-    ['discovery of another issuer', discoveryPath, { issuer: other.url, jwks_uri: `${stub.url}${keySetPath}` }, /not exactly/],
-    ['discovery with a slash more', discoveryPath, { issuer: `${stub.url}/`, jwks_uri: `${stub.url}${keySetPath}` }, /not exactly/],
-    ['keys over http elsewhere', discoveryPath, { issuer: stub.url, jwks_uri: 'http://keys.example/jwks' }, /neither https nor http on this machine/],
-    ['keys in a file', discoveryPath, { issuer: stub.url, jwks_uri: 'file:///etc/passwd' }, /neither https/],
-    ['no keys address', discoveryPath, { issuer: stub.url }, /no jwks_uri/],
-    ['redirect to another host', keySetPath, (_: unknown, response: Response302) => response.writeHead(302, { location: `${other.url}${keySetPath}` }).end(), /redirects to another host/],
-    ['redirect to https of the same host', keySetPath, (_: unknown, response: Response302) => response.writeHead(302, { location: stub.url.replace('http:', 'https:') }).end(), /redirects to another host/],
-    ['endless redirect', keySetPath, (_: unknown, response: Response302) => response.writeHead(302, { location: keySetPath }).end(), /too often/],
-    ['oversized', keySetPath, big, /larger than/],
-    ['never ends', keySetPath, (_: unknown, response: Response302) => void response.writeHead(200).write('{"keys":['), /within 500 ms/],
-    ['never answers', keySetPath, () => undefined, /within 500 ms/],
-    ['packed', keySetPath, (_: unknown, response: Response302) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'), /compressed/],
-    ['error page', keySetPath, (_: unknown, response: Response302) => response.writeHead(500).end(JSON.stringify(keySet)), /status 500/],
-    ['not JSON', keySetPath, (_: unknown, response: Response302) => response.end('<html>'), /not valid JSON/],
-    ['a list', keySetPath, [key.jwk], /not a JSON object/],
-    ['no list of keys', keySetPath, { keys: key.jwk }, /not a key set/],
-    ['too many keys', keySetPath, { keys: Array.from({ length: 101 }, () => 1) }, /at most 100/],
-  ];
-  for (const [name, path, answer, reason] of cases) {
-    stub.publish(key);
-    stub.answer(path, answer);
-    const error = await refusal(verifierOf(t), token, 'issuer-unavailable');
-    assert.match(error.detail, reason, name);
-  }
-});
-
-interface Response302 {
-  writeHead(status: number, headers?: Record<string, string>): Response302;
-  write(text: string): boolean;
-  end(text?: string): void;
-}
-
-test('a redirect on the same origin is followed', async (t) => {
-  stub.answer(keySetPath, (_: unknown, response: Response302) => response.writeHead(307, { location: '/moved' }).end());
-  stub.answer('/moved', { keys: [key.jwk] });
-  assert.equal((await verifierOf(t).verify(await signWith(key, claims()))).id, 'mallory');
-});
-
-test('keys that are weak, private, broken, or for something else are not used; the others are', async (t) => {
-  const weak = await newStubKey('weak', 'RS256', 2_048);
-  const { n } = weak.jwk;
-  const unused = [
-    { ...weak.jwk, kid: 'short', n: (n ?? '').slice(0, 171) },
-    { ...weak.jwk, kid: 'private', d: 'AAAA' },
-    { ...weak.jwk, kid: 'broken', n: 7 },
-    { ...weak.jwk, kid: 'encryption', use: 'enc' },
-    { ...weak.jwk, kid: 'operations', key_ops: ['encrypt'] },
-    { ...weak.jwk, kid: 'algorithm', alg: 'PS256' },
-    { ...ecKey.jwk, kid: 'curve', crv: 'P-384' },
-    null,
-    'x',
-  ];
-  stub.answer(keySetPath, { keys: [...unused, key.jwk] });
-  const verifier = verifierOf(t);
-  for (const kid of ['short', 'private', 'broken', 'encryption', 'operations', 'algorithm']) {
-    await refusal(verifier, await signWith(weak, claims(), { kid }), 'unknown-key');
-  }
-  await refusal(verifier, await signWith(ecKey, claims(), { kid: 'curve' }), 'unknown-key');
-  await verifier.verify(await signWith(key, claims()));
-  assert.equal(verifier.status()[0]?.keys, 1);
-});
-
-test('without a key id only a sole fitting key is taken; two keys of one id are both tried', async (t) => {
-  const noId = await signWith(key, claims(), { kid: undefined });
-  assert.equal((await verifierOf(t).verify(noId)).id, 'mallory');
-  stub.publish(key, otherKey);
-  assert.match((await refusal(verifierOf(t), noId, 'unknown-key')).message, /names no key/);
-  stub.answer(keySetPath, { keys: [{ ...otherKey.jwk, kid: 'k1' }, key.jwk] });
-  assert.equal((await verifierOf(t).verify(await signWith(key, claims()))).id, 'mallory');
-});
-
-test('an issuer that takes all its keys back is believed', async (t) => {
-  const verifier = verifierOf(t);
-  const token = await signWith(key, claims());
-  await verifier.verify(token);
-  stub.answer(keySetPath, { keys: [] });
-  offsetMs = 301_000;
-  await verifier.verify(token); // still good; the keys are fetched again behind it
-  const deadline = Date.now() + 5_000;
-  while (verifier.status()[0]?.keys !== 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 10));
-  await refusal(verifier, token, 'unknown-key');
 });

@@ -4,23 +4,65 @@ import { SluiceError } from '../lib/errors.ts';
 export const authenticationErrors: {
   readonly [Code in AuthenticationErrorCode]: { readonly meaning: string; readonly action: string };
 } = {
-  malformed: { meaning: 'The token is not a well-formed signed JWT.', action: 'Send the access token exactly as the issuer gave it, and have the issuer give out JWTs.' },
-  'token-too-large': { meaning: 'The token is larger than the gateway takes.', action: 'Have the issuer put less into it.' },
-  'wrong-type': { meaning: 'The token was made for another purpose than access (its `typ`).', action: 'Send an access token.' },
-  'unknown-issuer': { meaning: 'No configured issuer has exactly this `iss`.', action: 'Fetch the token from a configured issuer, or add the issuer.' },
-  'algorithm-refused': { meaning: 'The token is signed with an algorithm this issuer is not configured for.', action: 'Change the signing algorithm at the issuer, or list it under the issuer.' },
-  'unknown-key': { meaning: 'The issuer does not publish the key the token names.', action: 'Fetch a new token; the key was perhaps retired.' },
-  'bad-signature': { meaning: 'The signature does not match: the token was altered or made by someone else.', action: 'Fetch a new token, and find out who made this one.' },
-  'wrong-audience': { meaning: 'The token was made for another service.', action: 'Ask the issuer for a token with this gateway’s audience.' },
+  malformed: {
+    meaning: 'The token is not a well-formed signed JWT.',
+    action: 'Send the access token exactly as the issuer gave it, and have the issuer give out JWTs.',
+  },
+  'token-too-large': {
+    meaning: 'The token is larger than the gateway takes.',
+    action: 'Have the issuer put less into it.',
+  },
+  'wrong-type': {
+    meaning: 'The token was made for another purpose than access (its `typ`).',
+    action: 'Send an access token.',
+  },
+  'unknown-issuer': {
+    meaning: 'No configured issuer has exactly this `iss`.',
+    action: 'Fetch the token from a configured issuer, or add the issuer.',
+  },
+  'algorithm-refused': {
+    meaning: 'The token is signed with an algorithm this issuer is not configured for.',
+    action: 'Change the signing algorithm at the issuer, or list it under the issuer.',
+  },
+  'unknown-key': {
+    meaning: 'The issuer does not publish the key the token names.',
+    action: 'Fetch a new token; the key was perhaps retired.',
+  },
+  'bad-signature': {
+    meaning: 'The signature does not match: the token was altered or made by someone else.',
+    action: 'Fetch a new token, and find out who made this one.',
+  },
+  'wrong-audience': {
+    meaning: 'The token was made for another service.',
+    action: 'Ask the issuer for a token with this gateway’s audience.',
+  },
   expired: { meaning: 'The token or certificate is past its end.', action: 'Fetch a new one.' },
   'not-yet-valid': { meaning: 'The token or certificate is not valid yet.', action: 'Check the clocks.' },
-  'missing-claim': { meaning: 'A claim the gateway needs is not in the token.', action: 'Have the issuer add it, or change the mapping.' },
-  'invalid-claim': { meaning: 'A claim the gateway needs has a value it cannot use.', action: 'Have the issuer correct it, or change the mapping.' },
-  'tenant-refused': { meaning: 'The issuer is right, but the token belongs to another tenant of it.', action: 'Use an identity of the configured tenant.' },
-  'issuer-unavailable': { meaning: 'The issuer’s keys cannot be fetched, and the last good ones are too old or there never were any.', action: 'Try again; see to the issuer and to the way to it.' },
+  'missing-claim': {
+    meaning: 'A claim the gateway needs is not in the token.',
+    action: 'Have the issuer add it, or change the mapping.',
+  },
+  'invalid-claim': {
+    meaning: 'A claim the gateway needs has a value it cannot use.',
+    action: 'Have the issuer correct it, or change the mapping.',
+  },
+  'tenant-refused': {
+    meaning: 'The issuer is right, but the token belongs to another tenant of it.',
+    action: 'Use an identity of the configured tenant.',
+  },
+  'issuer-unavailable': {
+    meaning: 'The issuer’s keys cannot be fetched, and the last good ones are too old or there never were any.',
+    action: 'Try again; see to the issuer and to the way to it.',
+  },
   'certificate-missing': { meaning: 'The client sent no certificate.', action: 'Configure the client with one.' },
-  'certificate-invalid': { meaning: 'The certificate’s names cannot be read without doubt.', action: 'Have it issued again.' },
-  'certificate-unmapped': { meaning: 'The certificate is trusted, but no mapping rule matches its names.', action: 'Add a rule, or use another certificate.' },
+  'certificate-invalid': {
+    meaning: 'The certificate’s names cannot be read without doubt.',
+    action: 'Have it issued again.',
+  },
+  'certificate-unmapped': {
+    meaning: 'The certificate is trusted, but no mapping rule matches its names.',
+    action: 'Add a rule, or use another certificate.',
+  },
 };
 
 export type AuthenticationErrorCode =

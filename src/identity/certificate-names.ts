@@ -46,12 +46,15 @@ export function readCertificateNames(der: Buffer): CertificateNames {
 
 function readAlternativeNames(extensions: DerElement | undefined): Omit<CertificateNames, 'subject'> {
   const listed = extensions === undefined ? [] : readInside(readElements(extensions.content)[0], derTag.sequence);
-  const found = listed.map((extension) => readInside(extension, derTag.sequence)).filter(([oid]) => readObjectIdentifier(oid) === subjectAlternativeName);
+  const found = listed
+    .map((extension) => readInside(extension, derTag.sequence))
+    .filter(([oid]) => readObjectIdentifier(oid) === subjectAlternativeName);
   // RFC 5280 §4.2: a certificate MUST NOT include an extension twice.
   if (found.length > 1) throw new RangeError('two lists of subject alternative names');
   const value = found[0]?.at(-1);
   const names = value === undefined ? [] : readInside(readInsideOctets(value), derTag.sequence);
-  const ofTag = (tag: number): readonly string[] => names.filter((name) => name.tag === tag).map(({ content }) => visibleAscii(content));
+  const ofTag = (tag: number): readonly string[] =>
+    names.filter((name) => name.tag === tag).map(({ content }) => visibleAscii(content));
   return { dns: ofTag(generalNameTag.dns), uri: ofTag(generalNameTag.uri), email: ofTag(generalNameTag.email) };
 }
 
@@ -63,7 +66,8 @@ function readInsideOctets(value: DerElement): DerElement | undefined {
 }
 
 function visibleAscii(content: Buffer): string {
-  if (!content.every((byte) => byte > 0x20 && byte < 0x7f)) throw new RangeError('a subject alternative name has bytes that are not visible ASCII');
+  if (!content.every((byte) => byte > 0x20 && byte < 0x7f))
+    throw new RangeError('a subject alternative name has bytes that are not visible ASCII');
   return content.toString('latin1');
 }
 

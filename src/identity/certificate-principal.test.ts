@@ -26,7 +26,11 @@ async function certificateOf(options: CertificateOptions): Promise<{ readonly ra
   return { raw: new X509Certificate(cert).raw };
 }
 
-const rule = (from: CertificateMapping['from'], match: string, more: Partial<CertificateMapping> = {}): CertificateMapping => ({
+const rule = (
+  from: CertificateMapping['from'],
+  match: string,
+  more: Partial<CertificateMapping> = {},
+): CertificateMapping => ({
   from,
   match,
   kind: 'workload',
@@ -34,7 +38,12 @@ const rule = (from: CertificateMapping['from'], match: string, more: Partial<Cer
   ...more,
 });
 
-function refusal(certificate: { readonly raw?: Buffer } | undefined, mappings: readonly CertificateMapping[], code: AuthenticationErrorCode, nowMs = Date.now()): AuthenticationError {
+function refusal(
+  certificate: { readonly raw?: Buffer } | undefined,
+  mappings: readonly CertificateMapping[],
+  code: AuthenticationErrorCode,
+  nowMs = Date.now(),
+): AuthenticationError {
   let error: AuthenticationError | undefined;
   try {
     principalFromCertificate(certificate, mappings, nowMs);
@@ -42,7 +51,7 @@ function refusal(certificate: { readonly raw?: Buffer } | undefined, mappings: r
     error = thrown as AuthenticationError;
   }
   assert.equal(error?.code, code, error?.message);
-  return error as AuthenticationError;
+  return error;
 }
 
 test('a certificate becomes a principal by the first rule that matches', async () => {
@@ -81,7 +90,11 @@ test('a certificate becomes a principal by the first rule that matches', async (
 });
 
 test('the id is the template, else group 1, else the whole name', async () => {
-  const certificate = await certificateOf({ subject: 'CN=settle,O=Acme', dns: ['a.test', 'b.test'], emails: ['ops@acme.test'] });
+  const certificate = await certificateOf({
+    subject: 'CN=settle,O=Acme',
+    dns: ['a.test', 'b.test'],
+    emails: ['ops@acme.test'],
+  });
   const idBy = (mapping: CertificateMapping): string => principalFromCertificate(certificate, [mapping], Date.now()).id;
   assert.equal(idBy(rule('subject', 'O=Acme,CN=([^,]+)')), 'settle');
   assert.equal(idBy(rule('subject', 'O=Acme,CN=.*')), 'O=Acme,CN=settle');
@@ -91,14 +104,25 @@ test('the id is the template, else group 1, else the whole name', async () => {
 
 test('a rule matches whole names only', async () => {
   const certificate = await certificateOf({ subject: 'CN=settle-evil', dns: ['settle.acme.test.evil.test'] });
-  refusal(certificate, [rule('subject', 'CN=settle'), rule('san-dns', 'settle\\.acme\\.test'), rule('san-dns', 'settle|evil')], 'certificate-unmapped');
+  refusal(
+    certificate,
+    [rule('subject', 'CN=settle'), rule('san-dns', 'settle\\.acme\\.test'), rule('san-dns', 'settle|evil')],
+    'certificate-unmapped',
+  );
 });
 
 // What Java 17 wrote for these subjects (X500Principal.getName("RFC2253")), and thus what a Kafka broker sees. The one
 // exception is BMPString, whose two-byte characters Java shows as bytes ("\00W\00i…"); they are decoded here.
 const javaNames: readonly [NonNullable<CertificateOptions['subject']>, string][] = [
   [
-    [{ C: ['DE'] }, { ST: ['Bayern'] }, { L: ['München'] }, { O: ['Acme, Inc.'] }, { OU: ['a+b=c'] }, { CN: [{ utf8String: 'svc "x" <y>;#z\\' }] }],
+    [
+      { C: ['DE'] },
+      { ST: ['Bayern'] },
+      { L: ['München'] },
+      { O: ['Acme, Inc.'] },
+      { OU: ['a+b=c'] },
+      { CN: [{ utf8String: 'svc "x" <y>;#z\\' }] },
+    ],
     String.raw`CN=svc \"x\" \<y\>\;\#z\\,OU=a\+b\=c,O=Acme\, Inc.,L=München,ST=Bayern,C=DE`,
   ],
   [[{ CN: ['one'], OU: ['two'] }, { DC: ['acme'] }, { DC: ['example'] }], 'DC=example,DC=acme,CN=one+OU=two'],
@@ -109,7 +133,10 @@ const javaNames: readonly [NonNullable<CertificateOptions['subject']>, string][]
   [[{ E: ['a@b.c'] }, { CN: [{ utf8String: '#hash' }] }], String.raw`CN=\#hash,1.2.840.113549.1.9.1=#16056140622e63`],
   [[{ CN: [{ utf8String: 'CN=admin,O=Acme' }] }], String.raw`CN=CN\=admin\,O\=Acme`],
   [[{ CN: ['日本 😀'] }, { '2.5.4.5': ['12345'] }], '2.5.4.5=#13053132333435,CN=日本 😀'],
-  [[{ CN: [{ ia5String: 'plain' }] }, { O: [{ printableString: 'Printable' }] }, { OU: [{ bmpString: 'Wide' }] }], 'OU=Wide,O=Printable,CN=plain'],
+  [
+    [{ CN: [{ ia5String: 'plain' }] }, { O: [{ printableString: 'Printable' }] }, { OU: [{ bmpString: 'Wide' }] }],
+    'OU=Wide,O=Printable,CN=plain',
+  ],
   [[{ CN: [{ utf8String: 'a\0b' }] }], String.raw`CN=a\00b`],
   [[{ CN: [{ utf8String: '   ' }] }], String.raw`CN=\ \ \ `],
   [[{ CN: [{ utf8String: '' }] }], 'CN='],

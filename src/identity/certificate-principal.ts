@@ -29,7 +29,10 @@ export function principalFromCertificate(
 ): Principal {
   const der = certificate?.raw;
   if (der === undefined || der.length === 0) {
-    throw new AuthenticationError('certificate-missing', 'no client certificate was sent; configure the client with one');
+    throw new AuthenticationError(
+      'certificate-missing',
+      'no client certificate was sent; configure the client with one',
+    );
   }
   const { parsed, names } = read(der);
   const fingerprint = parsed.fingerprint256.replaceAll(':', '').toLowerCase();
@@ -40,13 +43,28 @@ export function principalFromCertificate(
   };
   const [fromMs, toMs] = [Date.parse(parsed.validFrom), Date.parse(parsed.validTo)];
   // Written so that a date that cannot be read refuses.
-  if (!(nowMs < toMs)) throw new AuthenticationError('expired', `the client certificate expired at ${parsed.validTo}; have it renewed`, claimed);
-  if (!(nowMs >= fromMs)) throw new AuthenticationError('not-yet-valid', `the client certificate is valid from ${parsed.validFrom} on; check the clocks`, claimed);
+  if (!(nowMs < toMs))
+    throw new AuthenticationError(
+      'expired',
+      `the client certificate expired at ${parsed.validTo}; have it renewed`,
+      claimed,
+    );
+  if (!(nowMs >= fromMs))
+    throw new AuthenticationError(
+      'not-yet-valid',
+      `the client certificate is valid from ${parsed.validFrom} on; check the clocks`,
+      claimed,
+    );
   for (const mapping of mappings) {
     const id = matchNames(mapping, names);
     if (id === undefined) continue;
     const problem = problemOfId(id);
-    if (problem !== undefined) throw new AuthenticationError('certificate-invalid', `the client certificate maps to an id that cannot be used: ${problem}`, claimed);
+    if (problem !== undefined)
+      throw new AuthenticationError(
+        'certificate-invalid',
+        `the client certificate maps to an id that cannot be used: ${problem}`,
+        claimed,
+      );
     const { subject, dns, uri, email } = names;
     return {
       kind: mapping.kind,
@@ -58,17 +76,25 @@ export function principalFromCertificate(
       credential: { type: 'client-certificate', id: fingerprint },
     };
   }
-  throw new AuthenticationError('certificate-unmapped', `the client certificate ${JSON.stringify(printable(names.subject))} is trusted, but no rule of this port maps it to a principal`, claimed);
+  throw new AuthenticationError(
+    'certificate-unmapped',
+    `the client certificate ${JSON.stringify(printable(names.subject))} is trusted, but no rule of this port maps it to a principal`,
+    claimed,
+  );
 }
 
 function read(der: Buffer): { readonly parsed: X509Certificate; readonly names: CertificateNames } {
   try {
     return { parsed: new X509Certificate(der), names: readCertificateNames(der) };
   } catch (cause) {
-    throw new AuthenticationError('certificate-invalid', 'the names in the client certificate cannot be read without doubt; have it issued again', {
-      cause,
-      detail: `client certificate not readable: ${printable(messageOf(cause))}`,
-    });
+    throw new AuthenticationError(
+      'certificate-invalid',
+      'the names in the client certificate cannot be read without doubt; have it issued again',
+      {
+        cause,
+        detail: `client certificate not readable: ${printable(messageOf(cause))}`,
+      },
+    );
   }
 }
 

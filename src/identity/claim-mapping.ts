@@ -27,7 +27,11 @@ export function compileMapping({ mapping, requiredClaims }: IssuerSettings): Com
 }
 
 /** Binds a shared issuer to its tenant. @throws AuthenticationError tenant-refused */
-export function checkRequiredClaims(claims: JsonObject, mapping: CompiledMapping, claimed: AuthenticationErrorOptions): void {
+export function checkRequiredClaims(
+  claims: JsonObject,
+  mapping: CompiledMapping,
+  claimed: AuthenticationErrorOptions,
+): void {
   for (const { name, path, values } of mapping.required) {
     const value = readClaim(claims, path);
     const held = Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
@@ -47,7 +51,11 @@ export function mapClaims(
   mapping: CompiledMapping,
   claimed: AuthenticationErrorOptions,
 ): { readonly id: string; readonly kind: PrincipalKind; readonly groups: readonly string[] } {
-  return { id: idOf(claims, mapping, claimed), kind: kindOf(claims, mapping, claimed), groups: groupsOf(claims, mapping, claimed) };
+  return {
+    id: idOf(claims, mapping, claimed),
+    kind: kindOf(claims, mapping, claimed),
+    groups: groupsOf(claims, mapping, claimed),
+  };
 }
 
 /** Why a string cannot be a principal's id, or `undefined` where it can. */
@@ -66,9 +74,11 @@ function hasHidden(text: string): boolean {
 function idOf(claims: JsonObject, mapping: CompiledMapping, claimed: AuthenticationErrorOptions): string {
   const value = readClaim(claims, mapping.id);
   if (value === undefined || value === null) throw missing(mapping.id, 'the principal’s id', claimed);
-  const id = typeof value === 'string' || Number.isSafeInteger(value) ? String(value) : undefined;
+  const isNumber = typeof value === 'number' && Number.isSafeInteger(value);
+  const id = typeof value === 'string' || isNumber ? String(value) : undefined;
   const problem = id === undefined ? 'it is not a string' : problemOfId(id);
-  if (id === undefined || problem !== undefined) throw invalid(mapping.id, `it is the principal’s id, and ${problem}`, claimed);
+  if (id === undefined || problem !== undefined)
+    throw invalid(mapping.id, `it is the principal’s id, and ${problem}`, claimed);
   return id;
 }
 
@@ -77,23 +87,37 @@ function kindOf(claims: JsonObject, mapping: CompiledMapping, claimed: Authentic
   const value = readClaim(claims, mapping.kind.claim);
   if (value === undefined) throw missing(mapping.kind.claim, 'the principal’s kind', claimed);
   const kind = principalKinds.find((known) => known === value);
-  if (kind === undefined) throw invalid(mapping.kind.claim, `it is the principal’s kind, and not one of ${principalKinds.join(', ')}`, claimed);
+  if (kind === undefined)
+    throw invalid(
+      mapping.kind.claim,
+      `it is the principal’s kind, and not one of ${principalKinds.join(', ')}`,
+      claimed,
+    );
   return kind;
 }
 
-function groupsOf(claims: JsonObject, mapping: CompiledMapping, claimed: AuthenticationErrorOptions): readonly string[] {
+function groupsOf(
+  claims: JsonObject,
+  mapping: CompiledMapping,
+  claimed: AuthenticationErrorOptions,
+): readonly string[] {
   const path = mapping.groups;
   if (path === undefined) return [];
   const value = readClaim(claims, path);
   if (value === undefined || value === null) {
     // OpenID Connect Core §5.6.2: the claim exists, elsewhere. Taking it for "no groups" would slip past a rule that denies one.
     if (readClaim(claims, ['_claim_names', path[0]]) !== undefined) {
-      throw invalid(path, 'the issuer left the groups out because they are too many; have it send fewer, such as only those assigned to the application', claimed);
+      throw invalid(
+        path,
+        'the issuer left the groups out because they are too many; have it send fewer, such as only those assigned to the application',
+        claimed,
+      );
     }
     return [];
   }
   const groups = Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
-  if (groups.length > principalGroupsMax) throw invalid(path, `it has ${groups.length} groups, and at most ${principalGroupsMax} are taken`, claimed);
+  if (groups.length > principalGroupsMax)
+    throw invalid(path, `it has ${groups.length} groups, and at most ${principalGroupsMax} are taken`, claimed);
   const names = groups.map((group) => {
     if (typeof group !== 'string' || group === '' || group.length > groupNameCharsMax || hasHidden(group)) {
       throw invalid(path, `every group must be a string of 1 to ${groupNameCharsMax} visible characters`, claimed);
@@ -108,9 +132,17 @@ function isScalar(value: JsonValue | undefined): value is string | number | bool
 }
 
 function missing(path: ClaimPath, what: string, claimed: AuthenticationErrorOptions): AuthenticationError {
-  return new AuthenticationError('missing-claim', `the token has no claim ${path.join('.')}, which is to give ${what}; have the issuer add it`, claimed);
+  return new AuthenticationError(
+    'missing-claim',
+    `the token has no claim ${path.join('.')}, which is to give ${what}; have the issuer add it`,
+    claimed,
+  );
 }
 
 function invalid(path: ClaimPath, why: string, claimed: AuthenticationErrorOptions): AuthenticationError {
-  return new AuthenticationError('invalid-claim', `the token’s claim ${path.join('.')} cannot be used: ${why}`, claimed);
+  return new AuthenticationError(
+    'invalid-claim',
+    `the token’s claim ${path.join('.')} cannot be used: ${why}`,
+    claimed,
+  );
 }

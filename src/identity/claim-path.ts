@@ -22,7 +22,8 @@ export function parseClaimPath(text: string): ClaimPath {
     rest = rest.slice(1);
   }
   const [first, ...others] = names;
-  if (first === undefined || names.includes('')) throw new Error(`claim path ${JSON.stringify(text)} has an empty name`);
+  if (first === undefined || names.includes(''))
+    throw new Error(`claim path ${JSON.stringify(text)} has an empty name`);
   return [first, ...others];
 }
 
@@ -38,7 +39,8 @@ function unquote(quoted: string, text: string): string {
 export function readClaim(claims: JsonObject, path: ClaimPath): JsonValue | undefined {
   let value: JsonValue | undefined = claims;
   for (const name of path) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name)) return undefined;
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, name))
+      return undefined;
     value = (value as JsonObject)[name];
   }
   return value;

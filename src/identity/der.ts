@@ -23,7 +23,7 @@ const lengthBytesMax = 4;
 /** The elements that lie one after another in `bytes`. @throws RangeError where the encoding is broken */
 export function readElements(bytes: Buffer): readonly DerElement[] {
   const elements: DerElement[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const element = readElement(bytes, at);
     elements.push(element);
     at += element.whole.length;
@@ -33,19 +33,22 @@ export function readElements(bytes: Buffer): readonly DerElement[] {
 
 /** The elements inside one that must have this tag. @throws RangeError */
 export function readInside(element: DerElement | undefined, tag: number): readonly DerElement[] {
-  if (element?.tag !== tag) throw new RangeError(`DER tag 0x${tag.toString(16)} expected, 0x${element?.tag.toString(16) ?? 'nothing'} found`);
+  if (element?.tag !== tag)
+    throw new RangeError(`DER tag 0x${tag.toString(16)} expected, 0x${element?.tag.toString(16) ?? 'nothing'} found`);
   return readElements(element.content);
 }
 
 function readElement(bytes: Buffer, start: number): DerElement {
   const tag = bytes[start];
   const first = bytes[start + 1];
-  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) throw new RangeError('DER element cut off, or its tag is not taken');
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f)
+    throw new RangeError('DER element cut off, or its tag is not taken');
   let contentStart = start + 2;
   let length = first;
   if (first >= 0x80) {
     const lengthBytes = first & 0x7f;
-    if (lengthBytes === 0 || lengthBytes > lengthBytesMax || contentStart + lengthBytes > bytes.length) throw new RangeError('DER length not taken');
+    if (lengthBytes === 0 || lengthBytes > lengthBytesMax || contentStart + lengthBytes > bytes.length)
+      throw new RangeError('DER length not taken');
     length = bytes.readUIntBE(contentStart, lengthBytes);
     contentStart += lengthBytes;
   }

@@ -19,7 +19,10 @@ const good: IssuerSettings = {
 const problems = (more: Partial<IssuerSettings>): string => checkIssuers([{ ...good, ...more }]).join('; ');
 
 test('good issuers pass', () => {
-  assert.deepEqual(checkIssuers([good, { ...good, name: 'local', issuer: 'http://127.0.0.1:8080', jwksUri: 'http://localhost:1/k' }]), []);
+  assert.deepEqual(
+    checkIssuers([good, { ...good, name: 'local', issuer: 'http://127.0.0.1:8080', jwksUri: 'http://localhost:1/k' }]),
+    [],
+  );
 });
 
 test('each fault is named', () => {

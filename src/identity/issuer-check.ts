@@ -22,18 +22,21 @@ export function checkIssuers(issuers: readonly IssuerSettings[]): readonly strin
 function problemsOf(settings: IssuerSettings): readonly string[] {
   const problems: string[] = [];
   if (settings.name === '') problems.push('it has no name');
-  if (settings.name === certificateIssuer) problems.push(`the name ${certificateIssuer} is kept for client certificates`);
+  if (settings.name === certificateIssuer)
+    problems.push(`the name ${certificateIssuer} is kept for client certificates`);
   problems.push(...problemsOfUrl('issuer', settings.issuer));
   if (settings.jwksUri !== undefined) problems.push(...problemsOfUrl('jwksUri', settings.jwksUri));
   problems.push(...settings.algorithms.flatMap(problemsOfAlgorithm));
   if (settings.algorithms.length === 0) problems.push('it has no algorithms');
-  if (settings.audiences.length === 0 || settings.audiences.includes('')) problems.push('audiences must hold at least one, and none empty');
+  if (settings.audiences.length === 0 || settings.audiences.includes(''))
+    problems.push('audiences must hold at least one, and none empty');
   if (!(settings.clockLeewayMs >= 0 && settings.clockLeewayMs <= clockLeewayMsMax)) {
     problems.push(`the clock leeway must be between 0 and ${clockLeewayMsMax / 1_000} s`);
   }
   if (!(settings.keysMaxAgeMs > 0)) problems.push('the maximum age of its keys must be more than 0');
   for (const [claim, values] of Object.entries(settings.requiredClaims)) {
-    if (values.length === 0) problems.push(`required claim ${claim} has no values, so that every token would be refused`);
+    if (values.length === 0)
+      problems.push(`required claim ${claim} has no values, so that every token would be refused`);
   }
   try {
     compileMapping(settings);
@@ -47,10 +50,12 @@ function problemsOfUrl(field: string, text: string): readonly string[] {
   if (!URL.canParse(text)) return [`${field} ${JSON.stringify(text)} is not a URL`];
   const url = new URL(text);
   const problems: string[] = [];
-  if (!isSafeIssuerUrl(url)) problems.push(`${field} ${text} must be https; http is taken on this machine only (localhost, 127.0.0.1, [::1])`);
+  if (!isSafeIssuerUrl(url))
+    problems.push(`${field} ${text} must be https; http is taken on this machine only (localhost, 127.0.0.1, [::1])`);
   if (url.username !== '' || url.password !== '') problems.push(`${field} holds a user name or password`);
   // OpenID Connect Discovery 1.0 §3: no query or fragment components.
-  if (field === 'issuer' && (text.includes('?') || text.includes('#'))) problems.push(`${field} ${text} has a query or fragment`);
+  if (field === 'issuer' && (text.includes('?') || text.includes('#')))
+    problems.push(`${field} ${text} has a query or fragment`);
   return problems;
 }
 
@@ -58,7 +63,8 @@ function problemsOfAlgorithm(algorithm: string): readonly string[] {
   if (signatureAlgorithms.has(algorithm)) return [];
   const known = [...signatureAlgorithms.keys()].join(', ');
   if (algorithm.toLowerCase() === 'none') return ['algorithm none would take unsigned tokens; it is refused'];
-  if (/^HS\d+$/i.test(algorithm)) return [`algorithm ${algorithm} is symmetric: whoever can verify could also sign; take one of ${known}`];
+  if (/^HS\d+$/i.test(algorithm))
+    return [`algorithm ${algorithm} is symmetric: whoever can verify could also sign; take one of ${known}`];
   return [`algorithm ${JSON.stringify(algorithm)} is not known; take one of ${known}`];
 }
 

@@ -31,7 +31,10 @@ export function isSafeIssuerUrl(url: URL): boolean {
 export async function fetchIssuerDocument(address: string, settings: FetchSettings): Promise<JsonObject> {
   const signal = AbortSignal.timeout(settings.timeoutMs);
   try {
-    const ca = settings.caFile === undefined ? undefined : [...getCACertificates('default'), await readFile(settings.caFile, 'utf8')];
+    const ca =
+      settings.caFile === undefined
+        ? undefined
+        : [...getCACertificates('default'), await readFile(settings.caFile, 'utf8')];
     const body = await get(new URL(address), ca, signal, redirectsMax);
     return parseStrictObject(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (thrown) {
@@ -47,14 +50,16 @@ async function get(url: URL, ca: string[] | undefined, signal: AbortSignal, redi
   if (status >= 300 && status < 400) {
     response.destroy();
     const target = new URL(response.headers.location ?? '', url);
-    if (target.origin !== url.origin) throw new Error(`it redirects to another host (${target.origin}), which is not followed`);
+    if (target.origin !== url.origin)
+      throw new Error(`it redirects to another host (${target.origin}), which is not followed`);
     if (redirectsLeft === 0) throw new Error('it redirects too often');
     return get(target, ca, signal, redirectsLeft - 1);
   }
   try {
     if (status !== 200) throw new Error(`it answers with status ${status}`);
     // Nothing but identity was asked for; unpacking what a stranger packed would need its own bound.
-    if ((response.headers['content-encoding'] ?? 'identity') !== 'identity') throw new Error('its answer is compressed');
+    if ((response.headers['content-encoding'] ?? 'identity') !== 'identity')
+      throw new Error('its answer is compressed');
     return await readBounded(response);
   } finally {
     response.destroy();
@@ -62,7 +67,12 @@ async function get(url: URL, ca: string[] | undefined, signal: AbortSignal, redi
 }
 
 function open(url: URL, ca: string[] | undefined, signal: AbortSignal): Promise<IncomingMessage> {
-  const headers = { accept: 'application/json', 'accept-encoding': 'identity', connection: 'close', 'user-agent': 'sluice' };
+  const headers = {
+    accept: 'application/json',
+    'accept-encoding': 'identity',
+    connection: 'close',
+    'user-agent': 'sluice',
+  };
   return new Promise((resolve, reject) => {
     const request =
       url.protocol === 'https:'

@@ -61,7 +61,11 @@ export class IssuerKeys {
   }
 
   status(): { readonly keys: number; readonly keysAgeMs: number | null; readonly usable: boolean } {
-    return { keys: this.#set?.keys.length ?? 0, keysAgeMs: this.#ageMs() ?? null, usable: this.#usable() !== undefined };
+    return {
+      keys: this.#set?.keys.length ?? 0,
+      keysAgeMs: this.#ageMs() ?? null,
+      usable: this.#usable() !== undefined,
+    };
   }
 
   /** Whether the issuer still published this key at the last fetch, and that fetch is not too long ago. */
@@ -106,7 +110,8 @@ export class IssuerKeys {
   }
 
   #fetchUnlessWithin(cooldownMs: number): Promise<void> {
-    const sinceMs = this.#lastAttemptAtMs === undefined ? Infinity : Math.abs(this.#options.clock.nowMs() - this.#lastAttemptAtMs);
+    const sinceMs =
+      this.#lastAttemptAtMs === undefined ? Infinity : Math.abs(this.#options.clock.nowMs() - this.#lastAttemptAtMs);
     if (this.#underWay === undefined && sinceMs < cooldownMs) return Promise.resolve();
     return this.#fetch();
   }
@@ -124,7 +129,9 @@ export class IssuerKeys {
     if (this.#state !== 'refreshing') return;
     clearTimeout(this.#timer);
     const afterMs =
-      this.#failuresInARow === 0 ? this.#refreshIntervalMs : Math.min(retryMs.max, retryMs.first * 2 ** (this.#failuresInARow - 1));
+      this.#failuresInARow === 0
+        ? this.#refreshIntervalMs
+        : Math.min(retryMs.max, retryMs.first * 2 ** (this.#failuresInARow - 1));
     // Spread over time, so that many gateways do not ask at once.
     this.#timer = setTimeout(() => void this.#fetch(), afterMs * (0.9 + Math.random() * 0.2));
     this.#timer.unref();
@@ -136,11 +143,22 @@ export class IssuerKeys {
     this.#lastAttemptAtMs = clock.nowMs();
     try {
       const keys = await this.#fetchKeys();
-      const changed = this.#set === undefined || keys.some(({ thumbprint }) => this.#set?.thumbprints.has(thumbprint) !== true) || keys.length !== this.#set.keys.length;
+      const changed =
+        this.#set === undefined ||
+        keys.some(({ thumbprint }) => this.#set?.thumbprints.has(thumbprint) !== true) ||
+        keys.length !== this.#set.keys.length;
       // Aged from the start of the fetch: what it brought is at least that fresh.
-      this.#set = { keys, thumbprints: new Set(keys.map(({ thumbprint }) => thumbprint)), fetchedAtMs: this.#lastAttemptAtMs };
+      this.#set = {
+        keys,
+        thumbprints: new Set(keys.map(({ thumbprint }) => thumbprint)),
+        fetchedAtMs: this.#lastAttemptAtMs,
+      };
       this.#failuresInARow = 0;
-      if (keys.length === 0) logger.warn({ issuer }, 'the issuer publishes no key that fits the configured algorithms; all its tokens are refused');
+      if (keys.length === 0)
+        logger.warn(
+          { issuer },
+          'the issuer publishes no key that fits the configured algorithms; all its tokens are refused',
+        );
       else if (changed) logger.info({ issuer, keys: keys.length }, 'the keys of the issuer were fetched');
     } catch (thrown) {
       this.#failuresInARow += 1;
@@ -156,24 +174,36 @@ export class IssuerKeys {
     const address = jwksUri ?? (await discoverKeySet(this.#issuer.issuer, settings));
     const document = await fetchIssuerDocument(address, settings);
     return readKeySet(document, algorithms, (keyId, problem) =>
-      this.#options.logger.warn({ issuer: name, keyId: keyId === undefined ? null : printable(keyId), problem }, 'a key of the issuer is not used'),
+      this.#options.logger.warn(
+        { issuer: name, keyId: keyId === undefined ? null : printable(keyId), problem },
+        'a key of the issuer is not used',
+      ),
     );
   }
 
   #unavailable(): AuthenticationError {
-    return new AuthenticationError('issuer-unavailable', `the keys of issuer ${this.#issuer.name} cannot be fetched at the moment; try again shortly`, {
-      retriable: true,
-      detail: `issuer ${this.#issuer.name} unavailable: last good keys ${this.#ageMs() ?? 'never fetched'} ms old (at most ${this.#issuer.keysMaxAgeMs}); ${this.#lastFailure}`,
-    });
+    return new AuthenticationError(
+      'issuer-unavailable',
+      `the keys of issuer ${this.#issuer.name} cannot be fetched at the moment; try again shortly`,
+      {
+        retriable: true,
+        detail: `issuer ${this.#issuer.name} unavailable: last good keys ${this.#ageMs() ?? 'never fetched'} ms old (at most ${this.#issuer.keysMaxAgeMs}); ${this.#lastFailure}`,
+      },
+    );
   }
 }
 
 /** OpenID Connect Discovery 1.0 §4; §4.3: the document's issuer MUST be exactly the one that was asked for. */
-async function discoverKeySet(issuer: string, settings: { readonly caFile?: string | undefined; readonly timeoutMs: number }): Promise<string> {
+async function discoverKeySet(
+  issuer: string,
+  settings: { readonly caFile?: string | undefined; readonly timeoutMs: number },
+): Promise<string> {
   const address = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const document = await fetchIssuerDocument(address, settings);
   if (document['issuer'] !== issuer) {
-    throw new Error(`${address}: it is of issuer ${JSON.stringify(printable(String(document['issuer'])))}, not exactly ${JSON.stringify(issuer)}`);
+    throw new Error(
+      `${address}: it is of issuer ${printable(JSON.stringify(document['issuer'] ?? null))}, not exactly ${JSON.stringify(issuer)}`,
+    );
   }
   const uri = document['jwks_uri'];
   if (typeof uri !== 'string' || !URL.canParse(uri)) throw new Error(`${address}: it names no jwks_uri`);

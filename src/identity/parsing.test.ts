@@ -7,7 +7,15 @@ import { parseStrictObject } from './strict-json.ts';
 test('strict JSON reads what JSON.parse reads, however it is laid out', () => {
   const noProto = fc.string().filter((name) => name !== '__proto__');
   const value = fc.letrec((tie) => ({
-    any: fc.oneof({ depthSize: 'small' }, fc.constant(null), fc.boolean(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.string(), tie('list'), tie('record')),
+    any: fc.oneof(
+      { depthSize: 'small' },
+      fc.constant(null),
+      fc.boolean(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.string(),
+      tie('list'),
+      tie('record'),
+    ),
     list: fc.array(tie('any'), { maxLength: 4 }),
     record: fc.dictionary(noProto, tie('any'), { maxKeys: 4, noNullPrototype: true }),
   })).record;
@@ -24,7 +32,7 @@ test('strict JSON refuses a repeated name wherever it is and however it is spell
   const name = fc.string().filter((text) => text !== '__proto__');
   fc.assert(
     fc.property(name, fc.jsonValue(), fc.jsonValue(), fc.nat(5), (key, first, second, depth) => {
-      const escaped = `"${[...key].map((character) => unicodeEscape(character)).join('')}"`;
+      const escaped = `"${unicodeEscape(key)}"`;
       const twice = `{${JSON.stringify(key)}:${JSON.stringify(first)} , ${escaped} :${JSON.stringify(second)}}`;
       const text = `{"deep":${'['.repeat(depth)}${twice}${']'.repeat(depth)}}`;
       assert.throws(() => parseStrictObject(text), /two members of the same name|__proto__|nested/);
@@ -33,8 +41,11 @@ test('strict JSON refuses a repeated name wherever it is and however it is spell
   );
 });
 
-function unicodeEscape(character: string): string {
-  return Array.from({ length: character.length }, (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join('');
+function unicodeEscape(text: string): string {
+  return Array.from(
+    { length: text.length },
+    (_, index) => `\\u${text.charCodeAt(index).toString(16).padStart(4, '0')}`,
+  ).join('');
 }
 
 test('strict JSON never repeats the text in its message', () => {
@@ -59,7 +70,16 @@ test('claims are read through own members of objects only', () => {
   const claims = JSON.parse('{"a":{"b":1},"list":[{"b":2}],"text":"abc","null":null}') as Record<string, never>;
   assert.equal(readClaim(claims, ['a', 'b']), 1);
   assert.equal(readClaim(claims, ['null']), null);
-  for (const path of [['b'], ['a', 'b', 'c'], ['list', '0'], ['list', 'length'], ['text', 'length'], ['toString'], ['a', '__proto__'], ['null', 'x']] as const) {
+  for (const path of [
+    ['b'],
+    ['a', 'b', 'c'],
+    ['list', '0'],
+    ['list', 'length'],
+    ['text', 'length'],
+    ['toString'],
+    ['a', '__proto__'],
+    ['null', 'x'],
+  ] as const) {
     assert.equal(readClaim(claims, path), undefined, path.join('.'));
   }
 });

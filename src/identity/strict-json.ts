@@ -16,7 +16,8 @@ export function parseStrictObject(text: string): JsonObject {
     // The engine's own message quotes the text, which may hold a secret.
     throw new SyntaxError('it is not valid JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new SyntaxError('it is not a JSON object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new SyntaxError('it is not a JSON object');
   refuseAmbiguity(text);
   return value as JsonObject;
 }

@@ -13,19 +13,33 @@ const secondsMax = 8.64e12;
  *   and lives only by the leeway, it is the end of the leeway.
  * @throws AuthenticationError expired, not-yet-valid, wrong-audience, missing-claim, invalid-claim
  */
-export function checkClaims(claims: JsonObject, issuer: IssuerSettings, nowMs: number, claimed: AuthenticationErrorOptions): number {
+export function checkClaims(
+  claims: JsonObject,
+  issuer: IssuerSettings,
+  nowMs: number,
+  claimed: AuthenticationErrorOptions,
+): number {
   const expMs = timeMs(claims, 'exp', claimed);
-  if (expMs === undefined) throw new AuthenticationError('missing-claim', 'the token has no end (`exp`); have the issuer set one', claimed);
+  if (expMs === undefined)
+    throw new AuthenticationError('missing-claim', 'the token has no end (`exp`); have the issuer set one', claimed);
   if (nowMs >= expMs + issuer.clockLeewayMs) {
-    throw new AuthenticationError('expired', `the token expired at ${iso(expMs)}, ${ago(nowMs - expMs)} ago; fetch a new one`, claimed);
+    throw new AuthenticationError(
+      'expired',
+      `the token expired at ${iso(expMs)}, ${ago(nowMs - expMs)} ago; fetch a new one`,
+      claimed,
+    );
   }
   for (const name of ['nbf', 'iat'] as const) {
     const fromMs = timeMs(claims, name, claimed);
     if (fromMs !== undefined && nowMs < fromMs - issuer.clockLeewayMs) {
-      throw new AuthenticationError('not-yet-valid', `the token is valid from ${iso(fromMs)} on (\`${name}\`), ${ago(fromMs - nowMs)} from now; check the clocks`, {
-        ...claimed,
-        retriable: true,
-      });
+      throw new AuthenticationError(
+        'not-yet-valid',
+        `the token is valid from ${iso(fromMs)} on (\`${name}\`), ${ago(fromMs - nowMs)} from now; check the clocks`,
+        {
+          ...claimed,
+          retriable: true,
+        },
+      );
     }
   }
   checkAudience(claims['aud'], issuer, claimed);
@@ -36,29 +50,49 @@ export function checkClaims(claims: JsonObject, issuer: IssuerSettings, nowMs: n
 function checkAudience(aud: JsonValue | undefined, issuer: IssuerSettings, claimed: AuthenticationErrorOptions): void {
   const expected = issuer.audiences.map((audience) => JSON.stringify(audience)).join(' or ');
   if (aud === undefined) {
-    throw new AuthenticationError('wrong-audience', `the token names no audience (\`aud\`); this gateway expects ${expected}`, claimed);
+    throw new AuthenticationError(
+      'wrong-audience',
+      `the token names no audience (\`aud\`); this gateway expects ${expected}`,
+      claimed,
+    );
   }
   const audiences = Array.isArray(aud) ? (aud as readonly JsonValue[]) : [aud];
   if (!audiences.every((audience) => typeof audience === 'string')) {
-    throw new AuthenticationError('invalid-claim', 'the token’s audience (`aud`) is neither a string nor a list of strings', claimed);
+    throw new AuthenticationError(
+      'invalid-claim',
+      'the token’s audience (`aud`) is neither a string nor a list of strings',
+      claimed,
+    );
   }
   if (audiences.some((audience) => issuer.audiences.includes(audience))) return;
   const actual = printable(audiences.map((audience) => JSON.stringify(audience)).join(', ') || 'nobody');
-  throw new AuthenticationError('wrong-audience', `wrong audience: the token is for ${actual}, this gateway expects ${expected}`, claimed);
+  throw new AuthenticationError(
+    'wrong-audience',
+    `wrong audience: the token is for ${actual}, this gateway expects ${expected}`,
+    claimed,
+  );
 }
 
 /** A NumericDate (RFC 7519 §2): a JSON number; strings are not taken for one. */
-function timeMs(claims: JsonObject, name: 'exp' | 'nbf' | 'iat', claimed: AuthenticationErrorOptions): number | undefined {
+function timeMs(
+  claims: JsonObject,
+  name: 'exp' | 'nbf' | 'iat',
+  claimed: AuthenticationErrorOptions,
+): number | undefined {
   const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
   if (value === undefined) return undefined;
   if (typeof value !== 'number' || !(value >= 0 && value <= secondsMax)) {
-    throw new AuthenticationError('invalid-claim', `the token’s claim ${name} is not a time in seconds since 1970`, claimed);
+    throw new AuthenticationError(
+      'invalid-claim',
+      `the token’s claim ${name} is not a time in seconds since 1970`,
+      claimed,
+    );
   }
   return Math.floor(value * 1_000);
 }
 
-function iso(timeMs: number): string {
-  return new Date(timeMs).toISOString().replace('.000Z', 'Z');
+function iso(atMs: number): string {
+  return new Date(atMs).toISOString().replace('.000Z', 'Z');
 }
 
 function ago(durationMs: number): string {

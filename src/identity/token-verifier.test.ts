@@ -3,10 +3,10 @@ import { after, before, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { startIdp } from '../../harness/idp.ts';
 import type { Idp } from '../../harness/idp.ts';
+import { refusal } from '../../harness/token-refusal.ts';
 import type { Clock } from '../lib/clock.ts';
 import { silentLogger } from '../lib/logger.ts';
 import type { IssuerSettings } from '../model/settings.ts';
-import type { AuthenticationError, AuthenticationErrorCode } from './authentication-error.ts';
 import { createTokenVerifier } from './token-verifier.ts';
 import type { TokenVerifier } from './token-verifier.ts';
 
@@ -17,7 +17,13 @@ const clock: Clock = { nowMs: () => Date.now() + offsetMs };
 before(async () => {
   idp = await startIdp({
     clients: [
-      { id: 'settle', secret: 'settle-secret', groups: ['payments', 'batch'], kind: 'workload', claims: { tenant: { id: 'acme' } } },
+      {
+        id: 'settle',
+        secret: 'settle-secret',
+        groups: ['payments', 'batch'],
+        kind: 'workload',
+        claims: { tenant: { id: 'acme' } },
+      },
       { id: 'plain', secret: 'plain-secret' },
     ],
   });
@@ -45,17 +51,6 @@ function verifierOf(t: TestContext, more: Partial<IssuerSettings> = {}): TokenVe
   return verifier;
 }
 
-async function refusal(verifier: TokenVerifier, token: string, code: AuthenticationErrorCode): Promise<AuthenticationError> {
-  const error = await verifier.verify(token).then(
-    () => assert.fail(`the token was taken, though ${code} was expected`),
-    (thrown: unknown) => thrown as AuthenticationError,
-  );
-  assert.equal(error.code, code, error.message);
-  const signature = token.split('.')[2] ?? '';
-  for (const text of [error.message, error.detail]) assert.ok(signature.length < 20 || !text.includes(signature), 'a message holds the signature');
-  return error;
-}
-
 const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
 
 test('a token by client credentials becomes a principal', async (t) => {
@@ -69,7 +64,10 @@ test('a token by client credentials becomes a principal', async (t) => {
   assert.equal(principal.credential.type, 'jwt');
   assert.equal(principal.credential.id, principal.claims['jti']);
   assert.equal(principal.expiresAtMs, Number(principal.claims['exp']) * 1_000);
-  assert.deepEqual(verifier.status().map(({ issuer, keys, usable }) => ({ issuer, keys, usable })), [{ issuer: 'corp', keys: 2, usable: true }]);
+  assert.deepEqual(
+    verifier.status().map(({ issuer, keys, usable }) => ({ issuer, keys, usable })),
+    [{ issuer: 'corp', keys: 2, usable: true }],
+  );
 });
 
 test('ES256 is taken where configured, and only there', async (t) => {
@@ -97,7 +95,10 @@ test('expired: within the leeway it lives to the end of the leeway, beyond it no
   assert.equal((await verifier.verify(token)).expiresAtMs, exp * 1_000 + 30_000);
   offsetMs = 131_000;
   const error = await refusal(verifier, token, 'expired');
-  assert.match(error.message, new RegExp(`expired at ${new Date(exp * 1_000).toISOString().replace('.000', '')}, 3\\d s ago; fetch a new one`));
+  assert.match(
+    error.message,
+    new RegExp(`expired at ${new Date(exp * 1_000).toISOString().replace('.000', '')}, 3\\d s ago; fetch a new one`),
+  );
   assert.match(error.detail, new RegExp(`issuer corp, alg RS256, kid rs256-.*exp ${exp}`));
   assert.equal(error.claimedId, 'test');
   assert.equal(error.claimedIssuer, idp.issuer);
@@ -117,7 +118,10 @@ test('audience: exact, one of several on either side', async (t) => {
   const verifier = verifierOf(t, { audiences: ['sluice', 'urn:sluice:eu'] });
   await verifier.verify(await idp.sign({ aud: ['other', 'urn:sluice:eu'] }));
   const error = await refusal(verifier, await idp.token('plain', { audience: 'billing' }), 'wrong-audience');
-  assert.equal(error.message, 'wrong audience: the token is for "billing", this gateway expects "sluice" or "urn:sluice:eu"');
+  assert.equal(
+    error.message,
+    'wrong audience: the token is for "billing", this gateway expects "sluice" or "urn:sluice:eu"',
+  );
   await refusal(verifier, await idp.sign({ aud: 'sluice2' }), 'wrong-audience');
   await refusal(verifier, await idp.sign({ aud: 'SLUICE' }), 'wrong-audience');
   await refusal(verifier, await idp.sign({ aud: [] }), 'wrong-audience');
@@ -135,17 +139,28 @@ test('issuer: a slash too many is told apart, another is refused', async (t) => 
 
 test('types: at+jwt, JWT and none are taken; a logout or id-token-only type is not', async (t) => {
   const verifier = verifierOf(t);
-  for (const typ of ['at+jwt', 'AT+JWT', 'JWT', 'application/at+jwt', undefined]) await verifier.verify(await idp.sign({}, { typ }));
-  for (const typ of ['logout+jwt', 'dpop+jwt', 'secevent+jwt', '', 7]) await refusal(verifier, await idp.sign({}, { typ }), 'wrong-type');
+  for (const typ of ['at+jwt', 'AT+JWT', 'JWT', 'application/at+jwt', undefined])
+    await verifier.verify(await idp.sign({}, { typ }));
+  for (const typ of ['logout+jwt', 'dpop+jwt', 'secevent+jwt', '', 7])
+    await refusal(verifier, await idp.sign({}, { typ }), 'wrong-type');
 });
 
 test('claims: nested and quoted paths, kind by claim, required claims', async (t) => {
   const mapping = { id: 'tenant.user', groups: '"https://acme.example/groups"', kind: { claim: 'kind' } } as const;
   const verifier = verifierOf(t, { mapping, requiredClaims: { 'tenant.id': ['acme'], stage: ['prod', 'test'] } });
-  const claims = { tenant: { id: 'acme', user: 'u-1' }, 'https://acme.example/groups': ['a', 'b', 'a'], kind: 'job', stage: ['test'] };
+  const claims = {
+    tenant: { id: 'acme', user: 'u-1' },
+    'https://acme.example/groups': ['a', 'b', 'a'],
+    kind: 'job',
+    stage: ['test'],
+  };
   const principal = await verifier.verify(await idp.sign(claims));
   assert.deepEqual([principal.id, principal.kind, principal.groups], ['u-1', 'job', ['a', 'b']]);
-  const refused = await refusal(verifier, await idp.sign({ ...claims, tenant: { id: 'other', user: 'u-1' } }), 'tenant-refused');
+  const refused = await refusal(
+    verifier,
+    await idp.sign({ ...claims, tenant: { id: 'other', user: 'u-1' } }),
+    'tenant-refused',
+  );
   assert.match(refused.message, /another value for claim tenant\.id/);
   await refusal(verifier, await idp.sign({ ...claims, stage: undefined }), 'tenant-refused');
   await refusal(verifier, await idp.sign({ ...claims, stage: [] }), 'tenant-refused');
@@ -160,7 +175,14 @@ test('ids and groups that could mislead are refused', async (t) => {
   }
   await refusal(verifier, await idp.sign({ sub: undefined }), 'missing-claim');
   assert.equal((await verifier.verify(await idp.sign({ sub: 42 }))).id, '42');
-  for (const groups of [[1], [''], ['a\nb'], ['x'.repeat(257)], { a: 1 }, Array.from({ length: 1_001 }, (_, index) => `g${index}`)]) {
+  for (const groups of [
+    [1],
+    [''],
+    ['a\nb'],
+    ['x'.repeat(257)],
+    { a: 1 },
+    Array.from({ length: 1_001 }, (_, index) => `g${index}`),
+  ]) {
     await refusal(verifier, await idp.sign({ groups }), 'invalid-claim');
   }
   assert.deepEqual((await verifier.verify(await idp.sign({ groups: 'one' }))).groups, ['one']);
@@ -212,6 +234,7 @@ test('an issuer that is down at the start does no harm and is used once it is up
   assert.match(error.message, /keys of issuer corp cannot be fetched/);
   await idp.restart();
   const deadline = Date.now() + 10_000;
-  while (verifier.status()[0]?.usable !== true && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50));
+  while (verifier.status()[0]?.usable !== true && Date.now() < deadline)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal((await verifier.verify(token)).id, 'plain');
 });

@@ -27,7 +27,12 @@ export interface TokenVerifier {
   /** Fetches discovery documents and keys ahead of the first token; never throws, an outage is logged and retried. */
   start(): Promise<void>;
   /** One line per issuer for health and metrics. */
-  status(): readonly { readonly issuer: string; readonly keys: number; readonly keysAgeMs: number | null; readonly usable: boolean }[];
+  status(): readonly {
+    readonly issuer: string;
+    readonly keys: number;
+    readonly keysAgeMs: number | null;
+    readonly usable: boolean;
+  }[];
   close(): void;
 }
 
@@ -54,9 +59,13 @@ interface Verification {
 /** @throws SluiceError `issuers-invalid` where `checkIssuers` finds a problem */
 export function createTokenVerifier(issuers: readonly IssuerSettings[], options: TokenVerifierOptions): TokenVerifier {
   const problems = checkIssuers(issuers);
-  if (problems.length > 0) throw new SluiceError('issuers-invalid', `The issuers cannot be used: ${problems.join('; ')}.`);
+  if (problems.length > 0)
+    throw new SluiceError('issuers-invalid', `The issuers cannot be used: ${problems.join('; ')}.`);
   const known = new Map<string, Issuer>(
-    issuers.map((settings) => [settings.issuer, { settings, mapping: compileMapping(settings), keys: new IssuerKeys(settings, options) }]),
+    issuers.map((settings) => [
+      settings.issuer,
+      { settings, mapping: compileMapping(settings), keys: new IssuerKeys(settings, options) },
+    ]),
   );
   const verified = new VerifiedTokens(verifiedTokensMax, verifiedTokensBytesMax);
   return {
@@ -105,13 +114,20 @@ function begin(raw: string, known: ReadonlyMap<string, Issuer>): Verification {
 function unknownIssuer(token: UnverifiedToken, known: ReadonlyMap<string, Issuer>): AuthenticationError {
   const bare = (url: string): string => url.replace(/\/$/, '');
   const near = [...known.keys()].find((url) => bare(url) === bare(token.issuer));
-  const hint = near === undefined ? 'fetch the token from an issuer this gateway is configured with' : `it differs from ${JSON.stringify(near)} by the slash at its end`;
+  const hint =
+    near === undefined
+      ? 'fetch the token from an issuer this gateway is configured with'
+      : `it differs from ${JSON.stringify(near)} by the slash at its end`;
   const { sub } = token.claims;
-  return new AuthenticationError('unknown-issuer', `wrong issuer: tokens of ${JSON.stringify(printable(token.issuer))} are not taken here; ${hint}`, {
-    claimedId: typeof sub === 'string' ? sub : undefined,
-    claimedIssuer: token.issuer,
-    detail: `${summary(token)}; configured are ${[...known.keys()].join(', ')}`,
-  });
+  return new AuthenticationError(
+    'unknown-issuer',
+    `wrong issuer: tokens of ${JSON.stringify(printable(token.issuer))} are not taken here; ${hint}`,
+    {
+      claimedId: typeof sub === 'string' ? sub : undefined,
+      claimedIssuer: token.issuer,
+      detail: `${summary(token)}; configured are ${[...known.keys()].join(', ')}`,
+    },
+  );
 }
 
 /**
@@ -130,16 +146,29 @@ async function checkSignature({ token, issuer, claimed }: Verification, clock: C
   for (const key of keys) {
     if (await isSignedBy(token, key)) return key.thumbprint;
   }
-  throw new AuthenticationError('bad-signature', 'the token’s signature does not match: it was altered, or not made by the issuer it names', claimed);
+  throw new AuthenticationError(
+    'bad-signature',
+    'the token’s signature does not match: it was altered, or not made by the issuer it names',
+    claimed,
+  );
 }
 
-async function findKeys(token: UnverifiedToken, issuer: Issuer, clock: Clock, claimed: AuthenticationErrorOptions): Promise<readonly VerificationKey[]> {
+async function findKeys(
+  token: UnverifiedToken,
+  issuer: Issuer,
+  clock: Clock,
+  claimed: AuthenticationErrorOptions,
+): Promise<readonly VerificationKey[]> {
   try {
     return await issuer.keys.find(token.keyId, token.algorithm);
   } catch (thrown) {
     checkClaims(token.claims, issuer.settings, clock.nowMs(), claimed);
     if (!(thrown instanceof AuthenticationError)) throw thrown;
-    throw new AuthenticationError(thrown.code, thrown.message, { ...claimed, detail: thrown.detail, retriable: thrown.retriable });
+    throw new AuthenticationError(thrown.code, thrown.message, {
+      ...claimed,
+      detail: thrown.detail,
+      retriable: thrown.retriable,
+    });
   }
 }
 
@@ -181,6 +210,11 @@ function credentialId(claims: JsonObject, digest: string): string {
 
 /** What the log may know of a token. Never the token, its signature, or claims beyond these. */
 function summary({ algorithm, keyId, claims }: UnverifiedToken): string {
-  const times = (['iat', 'nbf', 'exp'] as const).filter((name) => typeof claims[name] === 'number').map((name) => `${name} ${String(claims[name])}`);
-  return [`alg ${printable(algorithm)}`, `kid ${keyId === undefined ? 'absent' : printable(keyId)}`, ...times].join(', ');
+  const times = (['iat', 'nbf', 'exp'] as const).flatMap((name) => {
+    const value = claims[name];
+    return typeof value === 'number' ? [`${name} ${value}`] : [];
+  });
+  return [`alg ${printable(algorithm)}`, `kid ${keyId === undefined ? 'absent' : printable(keyId)}`, ...times].join(
+    ', ',
+  );
 }

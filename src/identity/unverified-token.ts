@@ -27,11 +27,17 @@ const accessTypes: readonly string[] = ['jwt', 'at+jwt', 'application/jwt', 'app
 export function parseToken(raw: string): UnverifiedToken {
   // UTF-16 units are no more than UTF-8 bytes, and whatever is not base64url is refused below.
   if (raw.length > tokenBytesMax) {
-    throw new AuthenticationError('token-too-large', `the token is too large: at most ${tokenBytesMax} bytes are taken; have the issuer put less into it`);
+    throw new AuthenticationError(
+      'token-too-large',
+      `the token is too large: at most ${tokenBytesMax} bytes are taken; have the issuer put less into it`,
+    );
   }
   const parts = raw.split('.', 6);
   if (parts.length === 5) throw malformed('it is encrypted (JWE); have the issuer give out signed tokens');
-  if (parts.length !== 3) throw malformed('it is not a JWT (three parts with dots between); have the issuer give out JWT access tokens, not opaque ones');
+  if (parts.length !== 3)
+    throw malformed(
+      'it is not a JWT (three parts with dots between); have the issuer give out JWT access tokens, not opaque ones',
+    );
   const [headerPart, claimsPart, signaturePart] = parts as [string, string, string];
   if (signaturePart === '') throw malformed('it is not signed');
   decode(signaturePart, 'signature');
@@ -57,13 +63,18 @@ interface Claimed {
 
 function checkHeader(header: JsonObject, claimed: Claimed): void {
   // RFC 7515 §4.1.11: a critical extension that is not understood MUST be refused, and none is understood here.
-  if (header['crit'] !== undefined) throw malformed('it uses a critical header extension (`crit`) this gateway does not know', claimed);
+  if (header['crit'] !== undefined)
+    throw malformed('it uses a critical header extension (`crit`) this gateway does not know', claimed);
   // RFC 7797: without `crit` this changes what was signed behind the verifier's back.
   if (header['b64'] !== undefined) throw malformed('it uses an unencoded payload (`b64`)', claimed);
   const { typ } = header;
   if (typ === undefined || (typeof typ === 'string' && accessTypes.includes(typ.toLowerCase()))) return;
   // RFC 8725 §3.11: explicit types keep a token of one kind from being taken for another.
-  throw new AuthenticationError('wrong-type', `the token is of type ${JSON.stringify(printable(String(typ)))}; send an access token (JWT or at+jwt)`, claimed);
+  throw new AuthenticationError(
+    'wrong-type',
+    `the token is of type ${printable(JSON.stringify(typ))}; send an access token (JWT or at+jwt)`,
+    claimed,
+  );
 }
 
 function parsePart(part: string, name: string): JsonObject {
@@ -71,14 +82,17 @@ function parsePart(part: string, name: string): JsonObject {
   try {
     return parseStrictObject(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (thrown) {
-    throw malformed(`its ${name} part cannot be read: ${thrown instanceof SyntaxError ? messageOf(thrown) : 'it is not UTF-8'}`);
+    throw malformed(
+      `its ${name} part cannot be read: ${thrown instanceof SyntaxError ? messageOf(thrown) : 'it is not UTF-8'}`,
+    );
   }
 }
 
 /** RFC 7515 §2: base64url without padding; one spelling per value, so that a token has one form and one digest. */
 function decode(part: string, name: string): Buffer {
   const bytes = Buffer.from(part, 'base64url');
-  if (!base64url.test(part) || bytes.toString('base64url') !== part) throw malformed(`its ${name} part is not base64url`);
+  if (!base64url.test(part) || bytes.toString('base64url') !== part)
+    throw malformed(`its ${name} part is not base64url`);
   return bytes;
 }
 

@@ -29,7 +29,8 @@ export async function readKeySet(
 ): Promise<readonly VerificationKey[]> {
   const listed: JsonValue | undefined = document['keys'];
   if (!Array.isArray(listed)) throw new Error('it is not a key set: it has no list `keys`');
-  if (listed.length > issuerKeysMax) throw new Error(`it has ${listed.length} keys; at most ${issuerKeysMax} are taken`);
+  if (listed.length > issuerKeysMax)
+    throw new Error(`it has ${listed.length} keys; at most ${issuerKeysMax} are taken`);
   const keys: VerificationKey[] = [];
   for (const entry of listed as readonly JsonValue[]) {
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) continue;
@@ -45,7 +46,11 @@ export async function readKeySet(
   return keys;
 }
 
-async function readKey(jwk: JsonObject, keyId: string | undefined, algorithms: readonly string[]): Promise<VerificationKey | undefined> {
+async function readKey(
+  jwk: JsonObject,
+  keyId: string | undefined,
+  algorithms: readonly string[],
+): Promise<VerificationKey | undefined> {
   const fitting = algorithms.filter((algorithm) => fits(jwk, algorithm));
   if (fitting.length === 0) return undefined;
   if (jwk['d'] !== undefined) throw new Error('it is a private key; the issuer has published a secret');

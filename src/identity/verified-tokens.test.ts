@@ -7,7 +7,13 @@ import type { VerifiedToken } from './verified-tokens.ts';
 
 const published = new Set(['key']);
 const keys = { holds: (thumbprint: string) => published.has(thumbprint) } as unknown as IssuerKeys;
-const entry = (bytes: number, untilMs = 1_000): VerifiedToken => ({ principal: { id: 'x' } as Principal, untilMs, keys, thumbprint: 'key', bytes });
+const entry = (bytes: number, untilMs = 1_000): VerifiedToken => ({
+  principal: { id: 'x' } as Principal,
+  untilMs,
+  keys,
+  thumbprint: 'key',
+  bytes,
+});
 
 test('the least recently used go first, by count and by bytes', () => {
   const byCount = new VerifiedTokens(2, 1_000);
@@ -15,7 +21,10 @@ test('the least recently used go first, by count and by bytes', () => {
   byCount.set('b', entry(1));
   assert.ok(byCount.get('a', 0));
   byCount.set('c', entry(1));
-  assert.deepEqual(['a', 'b', 'c'].map((digest) => byCount.get(digest, 0) !== undefined), [true, false, true]);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((digest) => byCount.get(digest, 0) !== undefined),
+    [true, false, true],
+  );
   const byBytes = new VerifiedTokens(100, 10);
   for (const digest of ['a', 'b', 'c']) byBytes.set(digest, entry(4));
   assert.equal(byBytes.size, 2);
