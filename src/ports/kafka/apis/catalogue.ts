@@ -12,10 +12,15 @@ import { alterPartitionReassignments, electLeaders, listPartitionReassignments }
 import { addRaftVoter, describeQuorum, removeRaftVoter, unregisterBroker, updateFeatures } from './quorum.ts';
 import { alterClientQuotas, describeClientQuotas } from './quotas.ts';
 import { getTelemetrySubscriptions, pushTelemetry } from './telemetry.ts';
+import { describeProducers, describeTransactions, listTransactions } from './transaction-views.ts';
+import { addOffsetsToTxn, addPartitionsToTxn, endTxn, initProducerId } from './transactions.ts';
+import { txnOffsetCommit } from './txn-offset-commit.ts';
 import { createPartitions, createTopics, deleteRecords, deleteTopics } from './topic-administration.ts';
 import { fetch } from './fetch.ts';
 import { findCoordinator } from './find-coordinator.ts';
+import { consumerGroupDescribe, shareGroupDescribe, streamsGroupDescribe } from './group-descriptions.ts';
 import { heartbeat, joinGroup, leaveGroup, syncGroup } from './group-membership.ts';
+import { deleteGroups, describeGroups, listGroups } from './groups.ts';
 import { offsetCommit, offsetDelete } from './offset-commit.ts';
 import { offsetFetch } from './offset-fetch.ts';
 import type { ApiHandler } from './handler.ts';
@@ -36,10 +41,17 @@ const all: readonly AnyHandler[] = [
   heartbeat,
   leaveGroup,
   syncGroup,
+  describeGroups,
+  listGroups,
   createTopics,
   deleteTopics,
   deleteRecords,
+  initProducerId,
   offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  txnOffsetCommit,
   describeAcls,
   createAcls,
   deleteAcls,
@@ -52,6 +64,7 @@ const all: readonly AnyHandler[] = [
   renewDelegationToken,
   expireDelegationToken,
   describeDelegationToken,
+  deleteGroups,
   electLeaders,
   incrementalAlterConfigs,
   alterPartitionReassignments,
@@ -64,13 +77,19 @@ const all: readonly AnyHandler[] = [
   describeQuorum,
   updateFeatures,
   describeCluster,
+  describeProducers,
   unregisterBroker,
+  describeTransactions,
+  listTransactions,
+  consumerGroupDescribe,
   getTelemetrySubscriptions,
   pushTelemetry,
   listConfigResources,
   describeTopicPartitions,
+  shareGroupDescribe,
   addRaftVoter,
   removeRaftVoter,
+  streamsGroupDescribe,
 ];
 
 const betweenBrokers = 'brokers speak it among themselves, and no broker comes through the gateway';
