@@ -3,9 +3,7 @@
  * bytes on both sides. What a request may do is decided by its API's handler and the gate; this file moves bytes.
  */
 import type { Socket } from 'node:net';
-import type { Gate, GateSession } from '../../gate/gate.ts';
-import type { TokenVerifier } from '../../identity/identity.ts';
-import type { Clock } from '../../lib/clock.ts';
+import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
 import {
   authenticationTimeoutMs,
@@ -14,16 +12,12 @@ import {
   requestsInFlightMax,
   unauthenticatedFrameBytesMax,
 } from '../../lib/limits.ts';
-import type { Logger } from '../../lib/logger.ts';
 import type { Principal } from '../../model/principal.ts';
 import type { ClientFacts } from '../../model/session.ts';
-import type { KafkaPortSettings } from '../../model/settings.ts';
-import type { AddressBook } from './addresses.ts';
 import { AnswerQueue } from './answers.ts';
 import { apiVersionsAnswer, apiVersionsMax, softwareIsWellFormed, unsupportedApiVersions } from './api-versions.ts';
 import { Authentication, SaslFailure } from './authentication.ts';
-import type { BrokerTarget, ClusterView } from './cluster.ts';
-import type { KafkaObserver } from './observer.ts';
+import type { BrokerTarget } from './cluster.ts';
 import {
   FrameReader,
   ProtocolError,
@@ -35,23 +29,12 @@ import {
   encodeResponse,
   errorCodes,
 } from './protocol/protocol.ts';
+import type { ConnectionParts } from './parts.ts';
 import { RequestPipeline } from './requests.ts';
 
 /** As brokers do, so that guessing is slow (`connection.failed.authentication.delay.ms`). */
 const failedAuthenticationDelayMs = 100;
 const timerMsMax = 0x7fffffff;
-
-/** What the connection is given by its port. */
-export interface ConnectionParts {
-  readonly settings: KafkaPortSettings;
-  readonly gate: Gate;
-  readonly verifier: TokenVerifier;
-  readonly cluster: ClusterView;
-  readonly addresses: AddressBook;
-  readonly logger: Logger;
-  readonly observer: KafkaObserver;
-  readonly clock: Clock;
-}
 
 /** How the client came in. */
 export interface Arrival {

@@ -13,7 +13,8 @@ import type { Principal } from '../../model/principal.ts';
 import type { HostPort, ServerTlsSettings } from '../../model/settings.ts';
 import { nodeForServerName } from './addresses.ts';
 import type { BrokerTarget } from './cluster.ts';
-import { type Arrival, ClientConnection, type ConnectionParts } from './connection.ts';
+import { type Arrival, ClientConnection } from './connection.ts';
+import type { ConnectionParts } from './parts.ts';
 import { parseProxyHeader } from './proxy-protocol.ts';
 
 const backlog = 1_024;

@@ -9,7 +9,7 @@ import { servedRange } from './api-versions.ts';
 import { handlerFor } from './apis/catalogue.ts';
 import { type ApiHandler, type Exchange, type ForwardVerdict, RequestAccess } from './apis/handler.ts';
 import type { BrokerTarget } from './cluster.ts';
-import type { ConnectionParts } from './connection.ts';
+import type { ConnectionParts } from './parts.ts';
 import {
   type ApiName,
   type Draft,
