@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { auditEvent, codeOf } from '../audit/audit.ts';
-import { alice, bench, field, laptop } from './gate-bench.ts';
+import { alice, bench, field, laptop } from './test-kit.ts';
 import type { GateObserver } from './gate.ts';
 import { sessionBounds } from './sessions.ts';
 

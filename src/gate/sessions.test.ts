@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '../audit/audit.ts';
-import { alice, bench, field, laptop, read } from './gate-bench.ts';
+import { alice, bench, field, laptop, read } from './test-kit.ts';
 import { sessionBounds } from './sessions.ts';
 
 test('nothing of a credential but its id, and no claim, reaches the log', async (t) => {

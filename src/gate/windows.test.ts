@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '../audit/audit.ts';
-import { alice, bench, field, laptop, policy, read, readers } from './gate-bench.ts';
+import { alice, bench, field, laptop, policy, read, readers } from './test-kit.ts';
 
 test('a window tells offset ranges and counts within a second of its end', async (t) => {
   const b = await bench(t);
