@@ -52,9 +52,9 @@ const subjectShape: z.ZodType<SubjectDocument> = closed('subject', {
   claims: claims.optional(),
 }).refine((subject) => Object.keys(subject).length > 0, 'This subject asks for nothing and would match everybody. Write at least one of id, group, kind, issuer and claims.');
 
-const partition = z.union([z.int().min(0).max(2_147_483_647), z.string().regex(/^\d{1,10}(?:-\d{1,10})?$/)], {
-  error: 'Write a partition number, or a range such as "0-9".',
-});
+const partition = z
+  .union([z.number(), z.string()], 'Write a partition number, or a range such as "0-9".')
+  .refine((value) => /^\d{1,10}(?:-\d{1,10})?$/.test(String(value)), 'Write a partition number from 0, or a range such as "0-9".');
 
 const resourceShape = {
   port: pattern(),
@@ -113,10 +113,22 @@ export function checkShape(placed: PlacedDocument, problems: Problems): Placed<P
   const checked = kind === 'Policy' ? policyShape.safeParse(value) : roleShape.safeParse(value);
   if (checked.success) return { document: checked.data, placed } as Placed<PolicyDocument> | Placed<RoleDocument>;
   for (const issue of checked.error.issues) {
-    if (issue.code !== 'unrecognized_keys') report(issue.path.map(pathPart), issue.message);
-    else for (const key of issue.keys) report([...issue.path.map(pathPart), key], unknownKey(key, issue.message), true);
+    const at = issue.path.map(pathPart);
+    if (issue.code !== 'unrecognized_keys') report(at, isMissing(value, at) ? `The key "${at.at(-1)}" is missing. ${issue.message}` : issue.message);
+    else for (const key of issue.keys) report([...at, key], unknownKey(key, issue.message), true);
   }
   return null;
+}
+
+/** Whether the document has everything on the path but its last key. */
+function isMissing(value: unknown, at: KeyPath): boolean {
+  let inner: unknown = value;
+  for (const step of at) {
+    if (typeof inner !== 'object' || inner === null) return false;
+    if (typeof step === 'string' && !Object.hasOwn(inner, step)) return true;
+    inner = (inner as Readonly<Record<string | number, unknown>>)[step];
+  }
+  return false;
 }
 
 function pathPart(part: PropertyKey): string | number {
@@ -129,5 +141,5 @@ function unknownKey(key: string, message: string): string {
   const known = keys.split(' ');
   if (Object.hasOwn(obligationShape, key)) return `Only allow rules can carry "${key}".`;
   const near = nearest(key, known);
-  return `Unknown key "${key}" in a ${what}. ${near === null ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`}`;
+  return `Unknown key "${key}" in this ${what}. ${near === null ? `Known here: ${known.join(', ')}.` : `Did you mean "${near}"?`}`;
 }
