@@ -68,18 +68,18 @@ function interfaceText(struct: Struct): string {
 function shapeText(struct: Struct): string {
   const names = struct.fields.map((field) => field.name).join(', ');
   const fields = struct.fields.map((field) => `${field.name}: ${field.name}(r)`).join(', ');
-  if (names === '') return `  ${struct.name}: (): Read<m.${struct.name}> => () => ({}),\n`;
-  const reads = `{ ${names} }: Reads<m.${struct.name}>`;
-  return `  ${struct.name}: (${reads}): Read<m.${struct.name}> => (r) => ({ ${fields} }),\n`;
+  if (names === '') return `  ${struct.name}: () => () => ({}),\n`;
+  return `  ${struct.name}: ({ ${names} }) => (r) => ({ ${fields} }),\n`;
 }
 
 function shapesFile(): string {
   const lines = [...structs().values()].map(shapeText).join('');
   return [
-    `${banner}import type { ByteReader } from './byte-reader.ts';\nimport type * as m from './messages.gen.ts';\n`,
+    `${banner}import type { ByteReader } from './byte-reader.ts';\nimport type { Structs } from './messages.gen.ts';\n`,
     'type Read<T> = (reader: ByteReader) => T;',
-    "type Reads<T> = { readonly [Name in Exclude<keyof T, 'unknownTags'>]-?: Read<T[Name]> };\n",
-    `const typed = {\n${lines}};\n`,
+    "type Reads<T> = { readonly [Name in Exclude<keyof T, 'unknownTags'>]-?: Read<T[Name]> };",
+    'type Typed = { readonly [Name in keyof Structs]: (reads: Reads<Structs[Name]>) => Read<Structs[Name]> };\n',
+    `const typed: Typed = {\n${lines}};\n`,
     '/** A structure from readers of its fields, given by name. */',
     'export type Shape = (reads: Readonly<Record<string, Read<unknown>>>) => Read<unknown>;\n',
     '/**',
@@ -128,6 +128,11 @@ function messagesFile(): string {
       'DataMessages',
       'Messages that travel inside others.',
       dataMessages.map((name) => [name, name]),
+    ),
+    mapText(
+      'Structs',
+      'Every structure by its name.',
+      [...structs().keys()].map((name) => [name, name]),
     ),
     'export type ApiName = keyof RequestMessages;\n',
   ].join('\n');
