@@ -104,14 +104,13 @@ class Walk {
     }
   }
 
-  /** One loop runs over at most as many values as a token may carry; a loop in a loop would square that. */
+  /** One loop runs over at most as many values as a token may carry; a loop in a loop, or over the list that one built, squares that. */
   #loop(expr: Expr, loop: Kind<'comprehensionExpr'>, locals: readonly string[], inLoop: boolean): void {
-    if (inLoop) return this.#refuse(expr, 'A loop (all, exists, map, filter) cannot stand inside another.');
+    if (inLoop) return this.#refuse(expr, 'A loop (all, exists, map, filter) cannot stand inside another or run over what another made. Join the tests of both with &&.');
     if (++this.#loops > conditionLoopsMax) return this.#refuse(expr, `At most ${conditionLoopsMax} loops in one condition.`);
     if (variables.includes(loop.iterVar)) return this.#refuse(expr, `"${loop.iterVar}" already has a meaning here. Choose another name for the loop.`);
     const inner = [...locals, loop.iterVar, loop.iterVar2, loop.accuVar];
-    // The range itself may hold a loop, as in groups.filter(…).exists(…): the two run one after the other.
-    this.visit(loop.iterRange, locals, inLoop);
+    this.visit(loop.iterRange, locals, true);
     for (const part of [loop.accuInit, loop.loopCondition, loop.loopStep, loop.result]) this.visit(part, inner, true);
   }
 }
