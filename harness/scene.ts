@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { type Logger, silentLogger } from '../src/lib/logger.ts';
 import { type Gateway, startGateway } from '../src/main.ts';
 import type { Entry } from '../src/model/entry.ts';
-import type { KafkaPortSettings, Settings } from '../src/model/settings.ts';
+import type { AdvertiseSettings, KafkaPortSettings, Settings } from '../src/model/settings.ts';
 import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
 import { type Idp, type IdpClient, startIdp } from './idp.ts';
 import type { KafkaOptions } from './kafka-options.ts';
@@ -25,6 +25,8 @@ export type PortOverrides = Partial<Omit<KafkaPortSettings, 'name' | 'protocol' 
 export interface SceneOptions {
   /** A cluster that is up already; it is not stopped with the scene. Else one is started. */
   readonly cluster?: KafkaCluster;
+  /** An IdP that is up already, with the clients in it; it is not stopped with the scene. Else one is started. */
+  readonly idp?: Idp;
   readonly kafka?: KafkaOptions;
   readonly clients: readonly IdpClient[];
   /** File name to text. */
@@ -32,6 +34,8 @@ export interface SceneOptions {
   readonly port?: PortOverrides;
   readonly logger?: Logger;
   readonly audit?: Partial<Settings['audit']>;
+  /** Default 2000. */
+  readonly drainTimeoutMs?: number;
 }
 
 export interface Scene {
@@ -42,6 +46,8 @@ export interface Scene {
   readonly folder: string;
   /** Where clients connect: `host:port`. */
   readonly bootstrap: string;
+  /** Where a broker is reached through the gateway, in port-per-broker mode: `host:port`. */
+  brokerAddress(nodeId: number): string;
   /** Signs the gateway's certificate and those of its clients, where the port has TLS. */
   readonly authority: CertificateAuthority | null;
   /** Writes a policy file and resolves when its revision is in force; rejects where it is refused. */
@@ -65,9 +71,12 @@ export async function startScene(options: SceneOptions): Promise<Scene> {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const [kafka, idp] = await Promise.all([options.cluster ?? startKafka(options.kafka), startIdp({ clients: options.clients })]);
+    const [kafka, idp] = await Promise.all([
+      options.cluster ?? startKafka(options.kafka),
+      options.idp ?? startIdp({ clients: options.clients }),
+    ]);
     if (options.cluster === undefined) undo.push(() => kafka.stop());
-    undo.push(() => idp.stop());
+    if (options.idp === undefined) undo.push(() => idp.stop());
     const ports = await reservePortRange(brokerPorts + 1);
     undo.push(() => releasePorts(ports));
     const authority = (options.port?.tls ?? 'none') === 'none' ? null : await createCertificateAuthority(join(folder, 'tls'), 'gateway');
@@ -111,12 +120,12 @@ async function settingsOf(options: SceneOptions, ground: Ground): Promise<Settin
     policyDirectory: join(folder, 'policies'),
     audit: { directory: join(folder, 'audit'), mode: 'strict', windowMs: 1_000, ...options.audit },
     telemetry: { listen: { host: '127.0.0.1', port: 0 }, logLevel: 'info' },
-    drainTimeoutMs: 2_000,
+    drainTimeoutMs: options.drainTimeoutMs ?? 2_000,
   };
 }
 
 async function portSettings(options: SceneOptions, ground: Ground): Promise<KafkaPortSettings> {
-  const { tls = 'none', proxyProtocol = 'off', ...overrides } = options.port ?? {};
+  const { tls = 'none', proxyProtocol = 'off', advertise, ...overrides } = options.port ?? {};
   const { kafka, firstPort, authority } = ground;
   const server = await authority?.serverFiles('gateway', { dns: ['localhost', '*.sluice.test'], ips: ['127.0.0.1'] });
   const clientAuth = ({ none: 'none', server: 'none', 'mutual-optional': 'optional', 'mutual-required': 'required' } as const)[tls];
@@ -138,7 +147,7 @@ async function portSettings(options: SceneOptions, ground: Ground): Promise<Kafk
             },
           }),
     },
-    advertise: { mode: 'ports', host: '127.0.0.1', firstPort: firstPort + 1, firstNodeId: 0, count: brokerPorts },
+    advertise: advertised(advertise, firstPort),
     upstream: { bootstrap: addressesOf(kafka.bootstrap('plaintext')) },
     authentication: {
       mechanisms: ['OAUTHBEARER', 'PLAIN'],
@@ -151,6 +160,14 @@ async function portSettings(options: SceneOptions, ground: Ground): Promise<Kafk
   };
 }
 
+/** A port per broker unless told otherwise; for TLS names, port 0 stands for the listener's own. */
+function advertised(wanted: AdvertiseSettings | undefined, firstPort: number): AdvertiseSettings {
+  if (wanted === undefined) {
+    return { mode: 'ports', host: '127.0.0.1', firstPort: firstPort + 1, firstNodeId: 0, count: brokerPorts };
+  }
+  return wanted.mode === 'sni' && wanted.port === 0 ? { ...wanted, port: firstPort } : wanted;
+}
+
 /** `a:1,b:2` as addresses. */
 export function addressesOf(bootstrap: string): { host: string; port: number }[] {
   return bootstrap.split(',').map((address) => {
@@ -159,13 +176,14 @@ export function addressesOf(bootstrap: string): { host: string; port: number }[]
   });
 }
 
-function sceneOf(parts: Omit<Scene, 'bootstrap' | 'applyPolicy' | 'entries' | 'entry' | 'stop'>): Omit<Scene, 'stop'> {
+function sceneOf(parts: Omit<Scene, 'bootstrap' | 'brokerAddress' | 'applyPolicy' | 'entries' | 'entry' | 'stop'>): Omit<Scene, 'stop'> {
   const { gateway, settings } = parts;
   const { host, port } = gateway.address('orders');
   const entries = (): Entry[] => readEntries(settings.audit.directory);
   return {
     ...parts,
     bootstrap: `${host}:${port}`,
+    brokerAddress: (nodeId) => `${host}:${port + 1 + nodeId}`,
     entries,
     async applyPolicy(file, text) {
       writeFileSync(join(settings.policyDirectory, file), text);
