@@ -12,7 +12,7 @@ import type { LogFiles, SegmentFile } from './files.ts';
 
 type Fault = 'none' | 'write' | 'half-write' | 'sync' | 'create' | 'hang';
 
-/** A disk in memory that fails as it is told. What was written without a sync is lost when `crash()` comes. */
+/** A disk in memory that fails as it is told. */
 class Disk implements LogFiles {
   fault: Fault = 'none';
   /** Whether a truncate works while the disk is at fault. */
@@ -20,6 +20,8 @@ class Disk implements LogFiles {
   syncs = 0;
   writes = 0;
   readonly files = new Map<string, Buffer>();
+  /** What a power cut would leave. */
+  readonly synced = new Map<string, Buffer>();
   #hanging = Promise.withResolvers<void>();
 
   heal(): void {
@@ -41,6 +43,7 @@ class Disk implements LogFiles {
       sync: async () => {
         this.syncs += 1;
         if (this.fault === 'sync') throw new Error('EIO: i/o error, fdatasync');
+        this.synced.set(name, this.#content(name));
       },
       truncate: async (length) => {
         if (!this.truncates) throw new Error('EIO: i/o error, ftruncate');
@@ -245,8 +248,11 @@ test('many entries share a sync; a lone one does not wait for others', async () 
   for (let round = 0; round < 20; round += 1) {
     await Promise.all(
       Array.from({ length: 50 }, () => {
-        log.append(notice);
-        return log.durable();
+        const id = log.append(notice);
+        return log.durable().then(() => {
+          const left = [...disk.synced.values()].join('');
+          assert.ok(left.includes(`"id":"${id}"`), 'nothing is acknowledged before its sync');
+        });
       }),
     );
   }
