@@ -2,9 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { auditEvent, openAuditLog } from './audit/audit.ts';
 import type { AuditLog } from './audit/audit.ts';
-import type { SettingsCheck } from './config/config.ts';
-import { readPolicyFiles } from './config/policy-files.ts';
-import type { ConfigProblem, PlacedProblem } from './config/problem.ts';
+import { readPolicyFiles } from './config/config.ts';
+import type { ConfigProblem, PlacedProblem, SettingsCheck } from './config/config.ts';
 import { createGate } from './gate/gate.ts';
 import { checkCertificateMappings, checkIssuers, createTokenVerifier } from './identity/identity.ts';
 import type { TokenVerifier } from './identity/identity.ts';
@@ -17,15 +16,20 @@ import { compilePolicies } from './policy/policy.ts';
 import type { PolicyContext, PolicySet } from './policy/policy.ts';
 import { createKafkaPort } from './ports/kafka/kafka.ts';
 import type { KafkaPort } from './ports/kafka/kafka.ts';
-import { keepPolicies } from './process/policy-keeper.ts';
-import type { PolicyKeeper } from './process/policy-keeper.ts';
-import { readiness } from './telemetry/health.ts';
-import type { HealthCheck, Readiness } from './telemetry/health.ts';
-import { startTelemetryListener } from './telemetry/listener.ts';
-import type { TelemetryListener } from './telemetry/listener.ts';
-import { createMetrics } from './telemetry/metrics.ts';
-import type { Metrics } from './telemetry/metrics.ts';
-import { gateObserver, kafkaObserver } from './telemetry/observers.ts';
+import { PolicyLoadError, Started, keepPolicies, superviseGateway } from './process/process.ts';
+import type { PolicyKeeper } from './process/process.ts';
+import {
+  createLogger,
+  createMetrics,
+  gateObserver,
+  gatewayReadiness,
+  kafkaObserver,
+  startTelemetryListener,
+} from './telemetry/telemetry.ts';
+import type { LogFormat, LogLevel, Metrics, Readiness, TelemetryListener } from './telemetry/telemetry.ts';
+
+export { PolicyLoadError };
+export type { LogFormat, LogLevel };
 
 export interface Gateway {
   readonly policyRevision: string;
@@ -48,7 +52,13 @@ export interface GatewayParts {
 /** What policies are held against. */
 export function policyContext(settings: Settings): PolicyContext {
   const ports = settings.ports.map(({ name, protocol }) => ({ name, protocol }));
-  const issuers = settings.issuers.map(({ name, issuer, requiredClaims }) => ({ name, issuer, requiredClaims }));
+  const issuers = settings.issuers.map(({ name, issuer, requiredClaims, mapping }) => ({
+    name,
+    issuer,
+    requiredClaims,
+    mapsGroups: mapping.groups !== undefined,
+    ...('value' in mapping.kind && { kinds: [mapping.kind.value] }),
+  }));
   return { ports, issuers };
 }
 
@@ -95,70 +105,77 @@ export async function startGateway(settings: Settings, parts: GatewayParts): Pro
   }
 }
 
-async function compose(
+/** What `sluice serve` says beside the settings. */
+export interface ServeOptions {
+  readonly logFormat: LogFormat;
+  /** Instead of the settings' own. */
+  readonly logLevel?: LogLevel | undefined;
+  /** Findings that did not keep the configuration from loading. */
+  readonly warnings: readonly ConfigProblem[];
+  readonly onStarted: (gateway: Gateway) => void;
+}
+
+/** Runs a gateway as this process: until a signal stops it. @returns the exit code @throws as `startGateway` */
+export async function serveGateway(settings: Settings, options: ServeOptions): Promise<number> {
+  const logger = createLogger({ level: options.logLevel ?? settings.telemetry.logLevel, format: options.logFormat });
+  for (const warning of options.warnings) logger.warn({ place: placeOf(warning) }, warning.message);
+  const gateway = await startGateway(settings, { logger });
+  options.onStarted(gateway);
+  return superviseGateway(gateway, logger);
+}
+
+async function compose(settings: Settings, parts: GatewayParts, started: Started): Promise<Gateway> {
+  const metrics = createMetrics({ version: version(), gatewayId: settings.gatewayId });
+  const state = await build(settings, parts, metrics, started);
+  const { audit, policies, verifier, ports } = state;
+  const { listen } = settings.telemetry;
+  const pages = { metrics: () => metrics.render(), readiness: () => readinessOf(state) };
+  const telemetry = listen === undefined ? null : await startTelemetryListener(listen, pages);
+  started.push(() => telemetry?.close());
+  await startPorts(ports, started);
+  void verifier.start();
+  const { revision } = policies.current();
+  const names = ports.map((port) => port.name);
+  const entry = { version: version(), audit_mode: settings.audit.mode, ports: names, policy_revision: revision };
+  audit.append(auditEvent('gateway.started', entry));
+  await audit.durable();
+  parts.logger.info({ gateway: settings.gatewayId, ports: names.join(' '), revision }, 'the gateway is up');
+  return gatewayOf(state, telemetry, started, parts.logger);
+}
+
+/** Everything but the listeners, in the order in which the parts need each other. */
+async function build(
   settings: Settings,
   { logger, clock = systemClock }: GatewayParts,
+  metrics: Metrics,
   started: Started,
-): Promise<Gateway> {
-  const metrics = createMetrics({ version: version(), gatewayId: settings.gatewayId });
-  const files = await readPolicyFiles(settings.policyDirectory);
-  const audit = await openAuditLog({
-    directory: settings.audit.directory,
-    mode: settings.audit.mode,
-    gatewayId: settings.gatewayId,
-    clock,
-    logger,
-  });
+): Promise<Running> {
+  const { gatewayId, policyDirectory: directory } = settings;
+  const { mode, windowMs } = settings.audit;
+  const files = await readPolicyFiles(directory);
+  const audit = await openAuditLog({ directory: settings.audit.directory, mode, gatewayId, clock, logger });
   started.push(() => audit.close());
+  const followers: (() => void)[] = [];
   const policies = keepPolicies(files, {
-    directory: settings.policyDirectory,
+    directory,
     compile: (read) => compilePolicies(read, policyContext(settings), clock.nowMs()),
-    ...policyReports({ audit, metrics, logger }),
+    ...policyReports({ audit, metrics, logger }, () => followers.forEach((follow) => follow())),
   });
   started.push(() => policies.close());
   const verifier = createTokenVerifier(settings.issuers, { clock, logger });
   started.push(() => verifier.close());
-  const gate = createGate({
-    audit,
-    policies: () => policies.current(),
-    windowMs: settings.audit.windowMs,
-    clock,
-    logger,
-    observer: gateObserver(metrics),
-  });
+  const current = (): PolicySet => policies.current();
+  const gate = createGate({ policies: current, audit, mode, windowMs, clock, logger, observer: gateObserver(metrics) });
+  followers.push(() => gate.policyChanged());
   started.push(() => gate.close());
   const observer = kafkaObserver(metrics);
   const ports = settings.ports.map((port) => createKafkaPort(port, { gate, verifier, logger, observer, clock }));
-  const state: Running = { settings, audit, policies, verifier, ports, draining: false };
   metrics.watch({
     audit: () => audit.status(),
     issuers: () => verifier.status(),
     ports: () => ports.map((port) => ({ port: port.name, ...port.status() })),
   });
-  const telemetry =
-    settings.telemetry.listen === undefined
-      ? null
-      : await startTelemetryListener(settings.telemetry.listen, {
-          metrics: () => metrics.render(),
-          readiness: () => readinessOf(state),
-        });
-  started.push(() => telemetry?.close());
-  await startPorts(ports, started);
-  void verifier.start();
-  audit.append(
-    auditEvent('gateway.started', {
-      version: version(),
-      audit_mode: settings.audit.mode,
-      ports: ports.map((port) => port.name),
-      policy_revision: policies.current().revision,
-    }),
-  );
-  await audit.durable();
-  logger.info(
-    { gateway: settings.gatewayId, ports: ports.length, policy: policies.current().revision },
-    'the gateway is up',
-  );
-  return gatewayOf(state, telemetry, started, logger);
+  return { settings, audit, policies, verifier, ports, draining: false };
 }
 
 async function startPorts(ports: readonly KafkaPort[], started: Started): Promise<void> {
@@ -169,7 +186,7 @@ async function startPorts(ports: readonly KafkaPort[], started: Started): Promis
       await port.start();
     } catch (error) {
       if (error instanceof SluiceError && error.message.includes(port.name)) throw error;
-      const code = error instanceof SluiceError ? error.code : 'listen-failed';
+      const code: string = error instanceof SluiceError ? String(error.code) : 'listen-failed';
       throw new SluiceError(code, `Port "${port.name}" cannot start: ${messageOf(error)}`, { cause: error });
     }
   }
@@ -210,95 +227,52 @@ function gatewayOf(state: Running, telemetry: TelemetryListener | null, started:
 }
 
 function readinessOf({ policies, audit, ports, verifier, settings, draining }: Running): Readiness {
-  const policy = {
-    name: 'policy',
-    ok: true,
-    detail: `revision ${policies.current().revision}${policies.lastLoadOk() ? '' : '; the files as they are now were rejected'}`,
-  };
-  const { writable, lost } = audit.status();
-  const log: HealthCheck = {
-    name: 'audit',
-    // In `available` mode the gateway works on without its log, as it was told to.
-    ok: writable || settings.audit.mode === 'available',
-    detail: writable ? 'writable' : `cannot be written; ${lost} entries lost`,
-  };
-  const perPort = ports.map((port): HealthCheck => {
-    const { ready, detail } = port.status();
-    return { name: `port/${port.name}`, ok: ready, detail };
+  return gatewayReadiness({
+    draining,
+    policy: { revision: policies.current().revision, lastLoadOk: policies.lastLoadOk() },
+    audit: { writable: audit.status().writable, lost: audit.status().lost, mode: settings.audit.mode },
+    ports: ports.map((port) => ({ name: port.name, ...port.status() })),
+    issuers: verifier.status(),
   });
-  // An issuer that is away does not take the gateway out of service: tokens of others still work.
-  const issuers = verifier
-    .status()
-    .map(({ issuer, usable, keys }): HealthCheck => ({
-      name: `issuer/${issuer}`,
-      ok: true,
-      detail: usable ? `${keys} keys` : 'no usable keys: its tokens are refused',
-    }));
-  return readiness([policy, log, ...perPort, ...issuers], draining);
 }
 
 const problemsInEntryMax = 10;
 
-function policyReports({ audit, metrics, logger }: { audit: AuditLog; metrics: Metrics; logger: Logger }): {
+interface PolicyReports {
   onLoaded(policies: PolicySet, previous: PolicySet | null, warnings: readonly ConfigProblem[]): void;
   onRejected(problems: readonly ConfigProblem[], inForce: PolicySet): void;
-} {
+}
+
+function policyReports(
+  { audit, metrics, logger }: { audit: AuditLog; metrics: Metrics; logger: Logger },
+  changed: () => void,
+): PolicyReports {
   return {
     onLoaded(policies, previous, warnings) {
       const { revision, policies: documents } = policies;
-      audit.append(
-        auditEvent('policy.loaded', { revision, previous_revision: previous?.revision ?? 'none', documents }),
-      );
+      const entry = { revision, previous_revision: previous?.revision ?? 'none', documents };
+      audit.append(auditEvent('policy.loaded', entry));
       metrics.policyLoaded(revision, documents.length);
       logger.info({ revision, previous: previous?.revision, documents: documents.length }, 'policies loaded');
-      for (const warning of warnings)
-        logger.warn({ place: `${warning.path}:${warning.line}:${warning.column}` }, warning.message);
+      for (const warning of warnings) logger.warn({ place: placeOf(warning) }, warning.message);
+      changed();
     },
-    onRejected(problems, inForce) {
+    onRejected(problems, { revision }) {
       const listed = problems
         .slice(0, problemsInEntryMax)
         .map(({ path, line, column, message }) => ({ path, line, column, message }));
-      audit.append(
-        auditEvent('policy.rejected', {
-          revision_in_force: inForce.revision,
-          problems: listed,
-          problems_total: problems.length,
-        }),
-      );
+      const entry = { revision_in_force: revision, problems: listed, problems_total: problems.length };
+      audit.append(auditEvent('policy.rejected', entry));
       metrics.policyRejected();
-      for (const problem of listed)
-        logger.error({ place: `${problem.path}:${problem.line}:${problem.column}` }, problem.message);
-      logger.error(
-        { problems: problems.length, in_force: inForce.revision },
-        'the policy edit was rejected; the last good revision stays in force',
-      );
+      for (const problem of listed) logger.error({ place: placeOf(problem) }, problem.message);
+      const message = 'the policy edit was rejected; the last good revision stays in force';
+      logger.error({ problems: problems.length, in_force: revision }, message);
     },
   };
 }
 
-/** What has been started, to be undone last first. */
-class Started {
-  readonly #undo: (() => void | Promise<void>)[] = [];
-  readonly #logger: Logger;
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-  }
-
-  push(undo: () => void | Promise<void>): void {
-    this.#undo.push(undo);
-  }
-
-  /** Each is undone even where another fails. */
-  async undo(): Promise<void> {
-    for (const undo of this.#undo.splice(0).toReversed()) {
-      try {
-        await undo();
-      } catch (error) {
-        this.#logger.error({ error: messageOf(error) }, 'a part did not stop cleanly');
-      }
-    }
-  }
+function placeOf({ path, line, column }: ConfigProblem): string {
+  return `${path}:${line}:${column}`;
 }
 
 function sentence(message: string): string {

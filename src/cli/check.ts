@@ -1,6 +1,6 @@
 /** `sluice check`: the configuration and the policies, every problem at its place. */
 import { loadSettings } from '../config/config.ts';
-import type { ConfigProblem } from '../config/problem.ts';
+import type { ConfigProblem } from '../config/config.ts';
 import { policyContext, settingsChecks } from '../main.ts';
 import type { Settings } from '../model/settings.ts';
 import { compilePolicies } from '../policy/policy.ts';

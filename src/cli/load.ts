@@ -1,12 +1,14 @@
 /** What `check`, `serve` and the `policy` commands read before they do their own work. */
 import { join } from 'node:path';
 import { loadSettings, shownPath } from '../config/config.ts';
-import { readPolicyPath } from '../config/policy-files.ts';
-import type { PolicyFile } from '../config/policy-files.ts';
-import type { ConfigProblem } from '../config/problem.ts';
+import { readPolicyPath } from '../config/config.ts';
+import type { PolicyFile } from '../config/config.ts';
+import type { ConfigProblem } from '../config/config.ts';
 import { SluiceError } from '../lib/errors.ts';
-import { settingsChecks } from '../main.ts';
+import { policyContext, settingsChecks } from '../main.ts';
 import type { Settings } from '../model/settings.ts';
+import { compilePolicies } from '../policy/policy.ts';
+import type { PolicySet } from '../policy/policy.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError, plural } from './output.ts';
 
@@ -39,4 +41,16 @@ export async function loadPolicyFiles(path: string): Promise<readonly PolicyFile
 /** A policy problem names its file within the folder; here it gets the path that an editor can open. */
 export function shownProblem(folder: string, problem: ConfigProblem): ConfigProblem {
   return { ...problem, path: shownPath(join(folder, problem.path)) };
+}
+
+/** @throws CommandError with the problems */
+export async function compileOrFail(path: string, settings: Settings, nowMs: number): Promise<PolicySet> {
+  const result = compilePolicies(await loadPolicyFiles(path), policyContext(settings), nowMs);
+  if (result.ok) return result.policies;
+  const problems = result.problems.map((problem) => shownProblem(path, problem));
+  throw new CommandError(
+    exitCodes.problems,
+    `The policies in ${shownPath(path)} have ${plural(problems.length, 'problem')}.`,
+    problems,
+  );
 }

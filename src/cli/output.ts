@@ -1,7 +1,7 @@
 /** What commands print, for people or for programs, and how they fail. */
 import { styleText } from 'node:util';
-import type { ConfigProblem } from '../config/problem.ts';
-import { formatProblem } from '../config/problem.ts';
+import type { ConfigProblem } from '../config/config.ts';
+import { formatProblem } from '../config/config.ts';
 import type { ExitCode } from './exit-codes.ts';
 
 export type OutputFormat = 'text' | 'json';

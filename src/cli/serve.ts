@@ -1,11 +1,7 @@
 /** `sluice serve`: runs the gateway until it is told to stop. */
 import { SluiceError } from '../lib/errors.ts';
-import { startGateway } from '../main.ts';
-import type { Gateway } from '../main.ts';
-import { PolicyLoadError } from '../process/policy-keeper.ts';
-import { superviseGateway } from '../process/signals.ts';
-import { createLogger } from '../telemetry/logger.ts';
-import type { LogFormat, LogLevel } from '../telemetry/logger.ts';
+import { PolicyLoadError, serveGateway } from '../main.ts';
+import type { Gateway, LogFormat, LogLevel } from '../main.ts';
 import type { Settings } from '../model/settings.ts';
 import { exitCodes } from './exit-codes.ts';
 import { loadConfiguration, shownProblem } from './load.ts';
@@ -21,21 +17,14 @@ export interface ServeOptions {
 /** @throws CommandError where the gateway cannot start */
 export async function runServe(options: ServeOptions, output: Output): Promise<number> {
   const { settings, warnings } = await loadConfiguration(options.config);
-  const logger = createLogger({ level: options.logLevel ?? settings.telemetry.logLevel, format: options.logFormat });
-  for (const warning of warnings)
-    logger.warn({ place: `${warning.path}:${warning.line}:${warning.column}` }, warning.message);
-  const gateway = await start(settings, logger);
-  announce(gateway, settings, output);
-  return superviseGateway(gateway, logger);
-}
-
-async function start(settings: Settings, logger: Parameters<typeof startGateway>[1]['logger']): Promise<Gateway> {
+  const { logFormat, logLevel } = options;
+  const onStarted = (gateway: Gateway): void => announce(gateway, settings, output);
   try {
-    return await startGateway(settings, { logger });
+    return await serveGateway(settings, { logFormat, logLevel, warnings, onStarted });
   } catch (error) {
     if (error instanceof PolicyLoadError) {
       const problems = error.problems.map((problem) => shownProblem(settings.policyDirectory, problem));
-      throw new CommandError(exitCodes.problems, 'The gateway does not start without policies that hold.', problems);
+      throw new CommandError(exitCodes.problems, 'The gateway does not start: its policies have problems.', problems);
     }
     if (error instanceof SluiceError) throw new CommandError(exitCodes.problems, error.message);
     throw error;

@@ -1,12 +1,12 @@
 /** The command line. Each command is a file of its own, read only when it runs. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { formatProblem } from '../config/problem.ts';
+import { formatProblem } from '../config/config.ts';
 import { messageOf } from '../lib/errors.ts';
 import { exitCodeMeanings, exitCodes } from './exit-codes.ts';
-import type { OperationOptions } from './operation-options.ts';
 import { CommandError, createOutput } from './output.ts';
 import type { Output, OutputFormat } from './output.ts';
+import type { PolicyTestOptions } from './policy-test.ts';
 import type { ServeOptions } from './serve.ts';
 
 interface Common {
@@ -15,14 +15,19 @@ interface Common {
 
 let exitCode = 0;
 
+interface Given {
+  readonly output: Output;
+  readonly args: readonly string[];
+  /** As the option definitions of the command fill it in. */
+  readonly options: unknown;
+}
+
 /** Every command's action: its result is the exit code. */
-function runs<Options extends Common>(
-  work: (output: Output, options: Options, args: readonly string[]) => Promise<number>,
-): (...given: unknown[]) => Promise<void> {
+function runs(work: (given: Given) => Promise<number>): (...given: unknown[]) => Promise<void> {
   return async (...given) => {
     const command = given.at(-1) as Command;
-    const options = command.opts<Options>();
-    exitCode = await work(createOutput(options.output), options, command.args);
+    const options = command.opts<Common>();
+    exitCode = await work({ output: createOutput(options.output), options, args: command.args });
   };
 }
 
@@ -51,8 +56,8 @@ function buildProgram(): Command {
     .addOption(outputOption())
     .addHelpText('after', examples('sluice init', 'sluice init gateway && sluice check --config gateway/sluice.yaml'))
     .action(
-      runs<Common & { force: boolean }>(async (output, options, [folder = '.']) =>
-        (await import('./init.ts')).runInit(folder, options, output),
+      runs(async ({ output, options, args: [folder = '.'] }) =>
+        (await import('./init.ts')).runInit(folder, options as { force: boolean }, output),
       ),
     );
   program
@@ -62,9 +67,7 @@ function buildProgram(): Command {
     .addOption(outputOption())
     .addHelpText('after', examples('sluice check', 'sluice check --config /etc/sluice/sluice.yaml --output json'))
     .action(
-      runs<Common & { config: string }>(async (output, options) =>
-        (await import('./check.ts')).runCheck(options, output),
-      ),
+      runs(async ({ output, options }) => (await import('./check.ts')).runCheck(options as { config: string }, output)),
     );
   program
     .command('serve')
@@ -81,35 +84,19 @@ function buildProgram(): Command {
     .addOption(outputOption())
     .addHelpText('after', examples('sluice serve', 'sluice serve --config /etc/sluice/sluice.yaml --log-format text'))
     .action(
-      runs<Common & ServeOptions>(async (output, options) => (await import('./serve.ts')).runServe(options, output)),
+      runs(async ({ output, options }) => (await import('./serve.ts')).runServe(options as ServeOptions, output)),
     );
   addPolicyCommands(program);
-  program
-    .command('demo')
-    .description(
-      'start Kafka, an identity provider and the gateway, and run stock clients through them (source checkout only)',
-    )
-    .helpOption(false)
-    .allowUnknownOption()
-    .argument('[args...]', 'passed on to the demo; --once runs it once and exits')
-    .addHelpText('after', examples('sluice demo', 'sluice demo --once'))
-    .action(async (args: readonly string[]) => {
-      exitCode = await (await import('./demo.ts')).runDemo(args);
-    });
+  addDemoCommand(program);
   return program;
 }
 
-interface PolicyTestOptions extends Common, OperationOptions {
-  readonly config: string;
-  readonly policies?: string;
-  readonly principal?: string;
-  readonly principalFile?: string;
-  readonly port?: string;
-  readonly at?: string;
-}
-
 function addPolicyCommands(program: Command): void {
-  const policy = program.command('policy').description('ask the policies, and compare them').exitOverride();
+  const policy = program
+    .command('policy')
+    .description('ask the policies, and compare them')
+    .helpCommand(false)
+    .exitOverride();
   policy
     .command('test')
     .description('what the policies decide about one operation, and the rule that made it; exit code 0 permit, 3 deny')
@@ -135,8 +122,8 @@ function addPolicyCommands(program: Command): void {
       ),
     )
     .action(
-      runs<PolicyTestOptions>(async (output, options) =>
-        (await import('./policy-test.ts')).runPolicyTest(options, output),
+      runs(async ({ output, options }) =>
+        (await import('./policy-test.ts')).runPolicyTest(options as PolicyTestOptions, output),
       ),
     );
   policy
@@ -152,10 +139,25 @@ function addPolicyCommands(program: Command): void {
       ),
     )
     .action(
-      runs<Common & { config: string }>(async (output, options, [before = '', after = '']) =>
-        (await import('./policy-diff.ts')).runPolicyDiff(before, after, options, output),
+      runs(async ({ output, options, args: [before = '', after = ''] }) =>
+        (await import('./policy-diff.ts')).runPolicyDiff(before, after, options as { config: string }, output),
       ),
     );
+}
+
+function addDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .description(
+      'start Kafka, an identity provider and the gateway, and run stock clients through them (source checkout only)',
+    )
+    .helpOption(false)
+    .allowUnknownOption()
+    .argument('[args...]', 'passed on to the demo; --once runs it once and exits')
+    .addHelpText('after', examples('sluice demo', 'sluice demo --once'))
+    .action(async (args: readonly string[]) => {
+      exitCode = await (await import('./demo.ts')).runDemo(args);
+    });
 }
 
 function version(): string {

@@ -11,6 +11,11 @@ import { gateway } from './gateway-shape.ts';
 import type { ConfigProblem, PlacedProblem } from './problem.ts';
 import { shapeProblems } from './shape-problems.ts';
 
+export { readPolicyFiles, readPolicyPath, watchPolicyFiles } from './policy-files.ts';
+export type { PolicyFile, PolicyReading } from './policy-files.ts';
+export { formatProblem } from './problem.ts';
+export type { ConfigProblem, PlacedProblem } from './problem.ts';
+
 const settingsBytesMax = 1_048_576;
 
 export type LoadResult =

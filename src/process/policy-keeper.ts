@@ -1,7 +1,6 @@
 /** Keeps the policies in force: the first load must be good; a later broken edit is reported and the last good revision stays. */
-import { watchPolicyFiles } from '../config/policy-files.ts';
-import type { PolicyFile, PolicyReading } from '../config/policy-files.ts';
-import type { ConfigProblem } from '../config/problem.ts';
+import { watchPolicyFiles } from '../config/config.ts';
+import type { ConfigProblem, PolicyFile, PolicyReading } from '../config/config.ts';
 import { SluiceError } from '../lib/errors.ts';
 
 export interface Revisioned {

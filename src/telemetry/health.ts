@@ -1,4 +1,5 @@
 /** Whether the gateway can do its work now, with the reason for each part that cannot. */
+
 export interface HealthCheck {
   readonly name: string;
   readonly ok: boolean;
@@ -11,10 +12,35 @@ export interface Readiness {
   readonly checks: readonly HealthCheck[];
 }
 
+/** The state of the parts, as they tell it. */
+export interface GatewayState {
+  readonly draining: boolean;
+  readonly policy: { readonly revision: string; readonly lastLoadOk: boolean };
+  readonly audit: { readonly writable: boolean; readonly lost: number; readonly mode: 'strict' | 'available' };
+  readonly ports: readonly { readonly name: string; readonly ready: boolean; readonly detail: string }[];
+  readonly issuers: readonly { readonly issuer: string; readonly usable: boolean; readonly keys: number }[];
+}
+
 /** Ready is: every check holds and no drain has begun. */
-export function readiness(checks: readonly HealthCheck[], draining: boolean): Readiness {
-  const all = draining
-    ? [{ name: 'process', ok: false, detail: 'draining: no new connections are taken' }, ...checks]
-    : checks;
-  return { ready: all.every((check) => check.ok), checks: all };
+export function gatewayReadiness(state: GatewayState): Readiness {
+  const { draining, policy, audit } = state;
+  const rejected = policy.lastLoadOk ? '' : '; the files as they are now were rejected';
+  const checks: HealthCheck[] = [
+    ...(draining ? [{ name: 'process', ok: false, detail: 'draining: no new connections are taken' }] : []),
+    { name: 'policy', ok: true, detail: `revision ${policy.revision}${rejected}` },
+    {
+      name: 'audit',
+      // In `available` mode the gateway works on without its log, as it was told to.
+      ok: audit.writable || audit.mode === 'available',
+      detail: `${audit.writable ? 'writable' : 'cannot be written'}${audit.lost > 0 ? `; ${audit.lost} entries lost` : ''}`,
+    },
+    ...state.ports.map(({ name, ready, detail }) => ({ name: `port/${name}`, ok: ready, detail })),
+    // An issuer that is away does not take the gateway out of service: tokens of the others still work.
+    ...state.issuers.map(({ issuer, usable, keys }) => ({
+      name: `issuer/${issuer}`,
+      ok: true,
+      detail: usable ? `${keys} keys` : 'no usable keys: its tokens are refused',
+    })),
+  ];
+  return { ready: checks.every((check) => check.ok), checks };
 }

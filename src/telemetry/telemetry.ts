@@ -1,0 +1,10 @@
+/** The door of telemetry: logs, metrics, health. */
+export { gatewayReadiness } from './health.ts';
+export type { Readiness } from './health.ts';
+export { startTelemetryListener } from './listener.ts';
+export type { TelemetryListener } from './listener.ts';
+export { createLogger } from './logger.ts';
+export type { LogFormat, LogLevel } from './logger.ts';
+export { createMetrics } from './metrics.ts';
+export type { Metrics } from './metrics.ts';
+export { gateObserver, kafkaObserver } from './observers.ts';
