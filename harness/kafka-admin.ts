@@ -1,9 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { alterUserScramCredentialsV0, Connection } from '@platformatic/kafka';
 import { Kafka, logLevel } from 'kafkajs';
 import type { AclEntry, Admin } from 'kafkajs';
 import { SluiceError } from '../src/lib/errors.ts';
-import type { ListenerKind, User } from './kafka-options.ts';
-import { listenerPrefix, plainJaas } from './kafka-properties.ts';
+import type { User } from './kafka-options.ts';
 import { scramCode, scramCredential, scramMechanisms } from './kafka-scram.ts';
 import type { ScramMechanism } from './kafka-scram.ts';
 
@@ -26,13 +26,12 @@ export interface KafkaAdmin {
   /** Makes a SCRAM user or changes its password, for both mechanisms unless one is named. */
   setScramUser(user: User, mechanism?: ScramMechanism): Promise<void>;
   removeScramUser(name: string): Promise<void>;
-  /** Replaces the users of SASL PLAIN on one listener of every broker. */
-  setPlainUsers(listener: ListenerKind, users: readonly User[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** `ConfigResourceTypes.BROKER`, which kafkajs declares but does not export to modules. */
-const brokerResource = 4;
+
+/** The answer to a change of users comes when it is committed; the brokers replay it some milliseconds later. */
+const replayMs = 250;
 
 /** An admin on plaintext addresses, `host:port`, where anonymous clients may do everything. It connects when first used. */
 export function createKafkaAdmin(addresses: readonly string[]): KafkaAdmin {
@@ -60,11 +59,12 @@ export function createKafkaAdmin(addresses: readonly string[]): KafkaAdmin {
       const mechanisms = mechanism === undefined ? scramMechanisms : [mechanism];
       // one by one: the broker refuses a request that names a user twice
       for (const name of mechanisms) await alterScram(addresses, [], [upsertionOf(user, name)]);
+      await sleep(replayMs);
     },
     async removeScramUser(name) {
       for (const mechanism of scramMechanisms) await alterScram(addresses, [{ name, mechanism: scramCode(mechanism) }], []);
+      await sleep(replayMs);
     },
-    setPlainUsers: async (listener, users) => await setPlainUsers(await client(), listener, users),
     async close() {
       const admin = await connected?.catch(() => undefined);
       connected = undefined;
@@ -98,18 +98,6 @@ async function createTopic(admin: Admin, name: string, options: TopicOptions): P
         configEntries: Object.entries(options.config ?? {}).map(([key, value]) => ({ name: key, value })),
       },
     ],
-  });
-}
-
-async function setPlainUsers(admin: Admin, listener: ListenerKind, users: readonly User[]): Promise<void> {
-  const { brokers } = await admin.describeCluster();
-  await admin.alterConfigs({
-    validateOnly: false,
-    resources: brokers.map(({ nodeId }) => ({
-      type: brokerResource,
-      name: String(nodeId),
-      configEntries: [{ name: `${listenerPrefix(listener)}.plain.sasl.jaas.config`, value: plainJaas(users) }],
-    })),
   });
 }
 

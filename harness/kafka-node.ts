@@ -26,6 +26,8 @@ export interface KafkaNode {
   readonly running: boolean;
   /** Returns when the broker says it has started. @throws {SluiceError} `kafka-not-started` with the end of its log */
   start(): Promise<void>;
+  /** The users of SASL PLAIN from the next start on. */
+  setPlainUsers(users: readonly User[]): void;
   /** Asks it to shut down in order, or kills it. The data stays. */
   stop(how?: 'shutdown' | 'kill'): Promise<void>;
 }
@@ -43,11 +45,12 @@ export function createNode(setup: NodeSetup): KafkaNode {
   const propertiesFile = join(folder, 'server.properties');
   const dataFolder = join(folder, 'data');
   let child: GuardedProcess | undefined;
+  let users = setup.options.users;
 
   const start = async (): Promise<void> => {
     if (child !== undefined && child.exitCode === undefined) return;
     await mkdir(dataFolder, { recursive: true });
-    await writeFile(propertiesFile, propertiesOf({ ...setup, dataFolder, release: release.version }), { mode: 0o600 });
+    await writeFile(propertiesFile, propertiesOf({ ...setup, options: { ...setup.options, ...(users === undefined ? {} : { users }) }, dataFolder, release: release.version }), { mode: 0o600 });
     const output = openSync(logFile, 'a');
     const from = (await readFile(logFile)).length;
     try {
@@ -73,6 +76,9 @@ export function createNode(setup: NodeSetup): KafkaNode {
     logFile,
     start,
     stop,
+    setPlainUsers(next) {
+      users = next;
+    },
     get running() {
       return child !== undefined && child.exitCode === undefined;
     },
@@ -95,7 +101,7 @@ function formatCommand({ release, options, clusterId, id }: NodeSetup, propertie
     release.classpath,
     'kafka.tools.StorageTool',
     'format',
-    '-t',
+    '--cluster-id',
     clusterId,
     '-c',
     propertiesFile,
@@ -129,6 +135,7 @@ async function started(child: GuardedProcess, logFile: string, from: number, wha
 }
 
 function tail(log: string): string {
-  // Passwords stand only in the properties, and Kafka prints those as [hidden].
-  return log.trimEnd().split('\n').slice(-logLinesShown).join('\n');
+  // Kafka hides passwords itself; only the format tool shows what it derived from those of SCRAM.
+  const lines = log.trimEnd().split('\n');
+  return lines.filter((line) => !line.includes('storedKey=')).slice(-logLinesShown).join('\n');
 }

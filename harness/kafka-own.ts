@@ -17,7 +17,7 @@ export async function ownKafka(address: string, options: KafkaOptions): Promise<
   const admin = createKafkaAdmin(address.split(','));
   const { clusterId, brokers } = await (await admin.client().catch(unreachable(address))).describeCluster();
   const cannot = async (): Promise<never> => {
-    throw refusal('A node of your own Kafka is not ours to stop or start. Unset SLUICE_KAFKA for tests that do.');
+    throw refusal('A node of your own Kafka is not ours to stop, start or change. Unset SLUICE_KAFKA for tests that do.');
   };
   return {
     version: 'own',
@@ -37,6 +37,7 @@ export async function ownKafka(address: string, options: KafkaOptions): Promise<
     },
     stopNode: cannot,
     startNode: cannot,
+    setPlainUsers: cannot,
     stop: () => admin.close(),
   };
 }

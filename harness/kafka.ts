@@ -11,7 +11,7 @@ import { createKafkaAdmin } from './kafka-admin.ts';
 import type { KafkaAdmin, TopicOptions } from './kafka-admin.ts';
 import { createNode } from './kafka-node.ts';
 import type { KafkaNode } from './kafka-node.ts';
-import type { KafkaOptions, ListenerKind, NodePorts } from './kafka-options.ts';
+import type { KafkaOptions, ListenerKind, NodePorts, User } from './kafka-options.ts';
 import { ownKafka } from './kafka-own.ts';
 import { ensureKafka, kafkaVersion } from './kafka-release.ts';
 import { releasePorts, reservePorts } from './ports.ts';
@@ -44,6 +44,8 @@ export interface KafkaCluster {
   stopNode(nodeId: number, how?: 'shutdown' | 'kill'): Promise<void>;
   /** Again on the same ports, with the same data. */
   startNode(nodeId: number): Promise<void>;
+  /** Replaces the users of SASL PLAIN. Kafka reads them at its start, so every node restarts, one by one. */
+  setPlainUsers(users: readonly User[]): Promise<void>;
   /** Ends every process and removes every file of the cluster. Harmless when repeated. */
   stop(): Promise<void>;
 }
@@ -64,7 +66,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const folder = await mkdtemp(join(tmpdir(), 'sluice-kafka-'));
   removeAtExit(folder);
   const authority = await authorityFor(options, folder);
-  const clusterId = randomBytes(16).toString('base64url');
+  const clusterId = newClusterId();
   const nodes: KafkaNode[] = [];
   const reserved: number[] = [];
   const stop = async (): Promise<void> => {
@@ -111,6 +113,10 @@ function clusterOf(parts: Parts): KafkaCluster {
     if (found === undefined) throw new SluiceError('kafka-no-node', `There is no node ${id}; the cluster has ${nodes.length}.`);
     return found;
   };
+  const startNode = async (id: number): Promise<void> => {
+    await node(id).start();
+    await ready(admin, nodes.filter(({ running }) => running).length);
+  };
   const brokers = nodes.map(({ id, ports }) => ({ id, host: '127.0.0.1', port: (listener?: ListenerKind) => clientPort(ports, listener) }));
   return {
     version: parts.version,
@@ -124,9 +130,14 @@ function clusterOf(parts: Parts): KafkaCluster {
     deleteTopic: (name) => admin.deleteTopic(name),
     log: (id) => node(id).logFile,
     stopNode: (id, how) => node(id).stop(how),
-    startNode: async (id) => {
-      await node(id).start();
-      await ready(admin, nodes.filter(({ running }) => running).length);
+    startNode,
+    setPlainUsers: async (users) => {
+      for (const { id } of nodes) {
+        node(id).setPlainUsers(users);
+        if (!node(id).running) continue;
+        await node(id).stop('shutdown');
+        await startNode(id);
+      }
     },
     stop: parts.stop,
   };
@@ -155,6 +166,11 @@ async function portsFor(nodes: number, options: KafkaOptions, reserved: number[]
     all.push({ internal, controller, clients: new Map(kinds.map((kind, index) => [kind, ports[index] ?? 0])) });
   }
   return all;
+}
+
+/** As Kafka's own, it does not start with a dash, which the format tool takes for an option. */
+function newClusterId(): string {
+  return randomBytes(16).toString('base64url').replace(/^-/, 'A');
 }
 
 /** Started is not ready: the brokers must have registered, and know of each other. */
