@@ -159,6 +159,16 @@ test('a name that poses as several stays one (CVE-2021-44532)', async () => {
   }
 });
 
+test('two lists of names are one too many', async () => {
+  const { raw } = await certificateOf({ dns: ['a.test'] });
+  const bytes = Buffer.from(raw);
+  // The subject key identifier (2.5.29.14) becomes a second list of subject alternative names (2.5.29.17).
+  const at = bytes.indexOf(Buffer.from('0603551d0e', 'hex'));
+  assert.ok(at > 0);
+  bytes[at + 4] = 0x11;
+  assert.throws(() => readCertificateNames(bytes), /two lists/);
+});
+
 test('ids that could mislead are refused', async () => {
   const newline = await certificateOf({ subject: [{ CN: [{ utf8String: 'a\nb' }] }] });
   refusal(newline, [rule('subject', '(?s)CN=(.*)')], 'certificate-invalid');

@@ -123,7 +123,8 @@ test('audience: exact, one of several on either side', async (t) => {
     'wrong audience: the token is for "billing", this gateway expects "sluice" or "urn:sluice:eu"',
   );
   await refusal(verifier, await idp.sign({ aud: 'sluice2' }), 'wrong-audience');
-  await refusal(verifier, await idp.sign({ aud: 'SLUICE' }), 'wrong-audience');
+  for (const aud of ['SLUICE', 'slui', '', 'sluice '])
+    await refusal(verifier, await idp.sign({ aud }), 'wrong-audience');
   await refusal(verifier, await idp.sign({ aud: [] }), 'wrong-audience');
   await refusal(verifier, await idp.sign({ aud: undefined }), 'wrong-audience');
   await refusal(verifier, await idp.sign({ aud: [['sluice']] }), 'invalid-claim');
