@@ -117,3 +117,7 @@ export const principalGroupsMax: number = 1_000;
 export const groupNameCharsMax: number = 256;
 /** Records of one batch and their headers, counted together. A batch of Kafka's default size holds some 150,000 at the very most. */
 export const batchElementsMax: number = 1_000_000;
+/** Share sessions of one connection; a client has one per group and member, which is one. */
+export const shareSessionsPerConnectionMax: number = 100;
+/** Partitions of one share session. */
+export const shareSessionPartitionsMax: number = 100_000;

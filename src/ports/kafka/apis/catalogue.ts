@@ -12,6 +12,10 @@ import { alterPartitionReassignments, electLeaders, listPartitionReassignments }
 import { addRaftVoter, describeQuorum, removeRaftVoter, unregisterBroker, updateFeatures } from './quorum.ts';
 import { alterClientQuotas, describeClientQuotas } from './quotas.ts';
 import { getTelemetrySubscriptions, pushTelemetry } from './telemetry.ts';
+import { shareAcknowledge } from './share-acknowledge.ts';
+import { shareFetch } from './share-fetch.ts';
+import { alterShareGroupOffsets, deleteShareGroupOffsets, describeShareGroupOffsets } from './share-group-offsets.ts';
+import { streamsGroupHeartbeat } from './streams-group-heartbeat.ts';
 import { describeProducers, describeTransactions, listTransactions } from './transaction-views.ts';
 import { addOffsetsToTxn, addPartitionsToTxn, endTxn, initProducerId } from './transactions.ts';
 import { txnOffsetCommit } from './txn-offset-commit.ts';
@@ -19,6 +23,7 @@ import { createPartitions, createTopics, deleteRecords, deleteTopics } from './t
 import { fetch } from './fetch.ts';
 import { findCoordinator } from './find-coordinator.ts';
 import { consumerGroupDescribe, shareGroupDescribe, streamsGroupDescribe } from './group-descriptions.ts';
+import { consumerGroupHeartbeat, shareGroupHeartbeat } from './group-heartbeats.ts';
 import { heartbeat, joinGroup, leaveGroup, syncGroup } from './group-membership.ts';
 import { deleteGroups, describeGroups, listGroups } from './groups.ts';
 import { offsetCommit, offsetDelete } from './offset-commit.ts';
@@ -81,15 +86,23 @@ const all: readonly AnyHandler[] = [
   unregisterBroker,
   describeTransactions,
   listTransactions,
+  consumerGroupHeartbeat,
   consumerGroupDescribe,
   getTelemetrySubscriptions,
   pushTelemetry,
   listConfigResources,
   describeTopicPartitions,
+  shareGroupHeartbeat,
   shareGroupDescribe,
+  shareFetch,
+  shareAcknowledge,
   addRaftVoter,
   removeRaftVoter,
+  streamsGroupHeartbeat,
   streamsGroupDescribe,
+  describeShareGroupOffsets,
+  alterShareGroupOffsets,
+  deleteShareGroupOffsets,
 ];
 
 const betweenBrokers = 'brokers speak it among themselves, and no broker comes through the gateway';
