@@ -59,8 +59,34 @@ async function runAndKill(directory: string, afterMs: number): Promise<string[]>
   return output.split('\n').slice(0, -1);
 }
 
+async function twoGateways(): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'sluice-two-'));
+  const child = spawn(process.execPath, [import.meta.filename, childFlag, directory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  try {
+    await new Promise((resolve) => child.stdout.once('data', resolve));
+    const segments = await readdir(directory);
+    await assert.rejects(open(directory), {
+      code: 'audit-unavailable',
+      message: new RegExp(`process ${child.pid} writes there already`),
+    });
+    child.kill('SIGKILL');
+    await ended;
+    await (await open(directory)).close();
+    const left = await readdir(directory);
+    assert.ok(segments.every((name) => name === 'lock' || left.includes(name)));
+    assert.ok(!left.includes('lock'), 'a lock is given back at the end');
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
 async function entriesOf(directory: string): Promise<Entry[]> {
-  const names = (await readdir(directory)).sort();
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.jsonl')).sort();
   const texts = await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
   const entries = texts.flatMap((text) => text.split('\n').slice(0, -1)).map((line) => JSON.parse(line) as Entry);
   for (const entry of entries) assert.equal(entryProblem(entry), null);
@@ -100,4 +126,7 @@ async function killRepeatedly(): Promise<void> {
 }
 
 if (process.argv[2] === childFlag) await writeUntilKilled(process.argv[3] ?? '');
-else test('kill -9 at any moment loses nothing that was acknowledged', killRepeatedly);
+else {
+  test('kill -9 at any moment loses nothing that was acknowledged', killRepeatedly);
+  test('a second gateway is kept out of the folder, until the first is gone', twoGateways);
+}

@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { lockFolder } from './folder-lock.ts';
 import { segmentNames } from './segment-name.ts';
 
 /** A segment that is being written. Tests put their own behind it to make the disk fail. */
@@ -21,15 +22,22 @@ export interface LogFiles {
   remove(name: string): Promise<void>;
   /** The last bytes of a segment, at most `bytesMax`, and its whole size. */
   tail(name: string, bytesMax: number): Promise<{ readonly size: number; readonly bytes: Buffer }>;
+  /** Gives the folder back. */
+  release(): Promise<void>;
 }
 
 const folderMode = 0o700;
 const fileMode = 0o600;
 
-/** Makes the folder where it is missing, for its owner alone. */
+/**
+ * Makes the folder where it is missing, for its owner alone, and keeps it from other gateways.
+ * @throws SluiceError `audit-folder-in-use`
+ */
 export async function openFolder(directory: string): Promise<LogFiles> {
   await mkdir(directory, { recursive: true, mode: folderMode });
+  const release = await lockFolder(directory);
   return {
+    release,
     list: async () => segmentNames(await readdir(directory)),
     create: async (name) => {
       // `wx`: a segment is never written by two, and never again.

@@ -56,21 +56,26 @@ export class Segments {
   }
 
   async close(): Promise<void> {
-    const segment = this.#open;
-    this.#open = null;
-    await segment?.file.close();
+    await this.#closeSegment();
+    await this.#files.release();
   }
 
   async #segmentFor(batchBytes: number): Promise<OpenSegment> {
     const current = this.#open;
     if (current !== null && current.durableBytes + batchBytes <= this.#segmentBytesMax) return current;
-    await this.close();
+    await this.#closeSegment();
     const name = nextSegmentName(this.#lastName, this.#clock.nowMs());
     // Remembered before it exists: a name that failed once is not tried again.
     this.#lastName = name;
     const file = await this.#files.create(name);
     this.#open = { name, file, durableBytes: 0 };
     return this.#open;
+  }
+
+  async #closeSegment(): Promise<void> {
+    const segment = this.#open;
+    this.#open = null;
+    await segment?.file.close();
   }
 
   /** Takes back what was never acknowledged; what cannot be taken back for certain is reported. */

@@ -53,6 +53,8 @@ class Disk implements LogFiles {
     };
   }
 
+  async release(): Promise<void> {}
+
   async remove(name: string): Promise<void> {
     if (!this.truncates) throw new Error('EIO: i/o error, unlink');
     this.files.delete(name);
@@ -300,6 +302,7 @@ test('a real disk without space refuses in strict mode', { skip: process.platfor
       };
     },
     remove: async () => {},
+    release: async () => {},
     tail: (name, max) => disk.tail(name, max),
   };
   const log = await openOn(full, 'strict');

@@ -43,6 +43,8 @@ export interface WriterStatus {
   readonly entries: number;
 }
 
+const queueWasFull = 'too many entries waited for the disk';
+
 interface Batch {
   bytes: Buffer;
   readonly lines: number;
@@ -114,6 +116,7 @@ export class AuditWriter {
   /** Writes what is queued and `log.closed`, trying once more where the disk fails. Later entries are lost. */
   async close(): Promise<void> {
     if (this.#closing) return;
+    if (this.#losses.pending && !this.#full('')) this.#reportLosses(this.#failure || queueWasFull);
     this.append(auditEvent('log.closed', { entries: this.#status.entries + 1, lost: this.#status.lost }));
     this.#closing = true;
     this.#endPause?.();
@@ -149,8 +152,7 @@ export class AuditWriter {
       this.#queuedBytes -= batch.queuedBytes;
       this.#updateBacklog();
       this.#waiters.resolveUpTo(this.#durableLines);
-      if (this.#losses.pending && !this.#full(''))
-        this.#reportLosses(this.#failure || 'too many entries waited for the disk');
+      if (this.#losses.pending && !this.#full('')) this.#reportLosses(this.#failure || queueWasFull);
     }
     this.#draining = null;
   }
