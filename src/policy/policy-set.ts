@@ -1,6 +1,5 @@
 /** A compiled revision: finds a principal's rules, settles what can be settled, and remembers the table. */
 import { createHash } from 'node:crypto';
-import canonicalize from 'canonicalize';
 import { SluiceError } from '../lib/errors.ts';
 import { accessTablesRememberedMax, principalsRememberedMax } from '../lib/limits.ts';
 import type { Principal } from '../model/principal.ts';
@@ -110,12 +109,12 @@ export function settle(rules: readonly CompiledRule[], principal: ConditionPrinc
 }
 
 /**
- * Equal for two principals only if nothing that a policy can look at tells them apart. Canonical JSON of a list keeps its
- * parts apart, whatever text is in them; groups have no order.
+ * Equal for two principals only if nothing that a policy can look at tells them apart: JSON keeps the parts of a list apart,
+ * whatever text is in them. Not canonical JSON, which refuses broken surrogates; claims in another order only cost a look-up.
  */
 function identityKey(principal: Principal, port: string): string {
   const { issuer, id, kind, groups, claims } = principal;
-  return `identity ${digest(canonicalize([port, issuer, id, kind, groups.toSorted(), claims]) ?? '')}`;
+  return `identity ${digest(JSON.stringify([port, issuer, id, kind, groups, claims]))}`;
 }
 
 function selectionKey(rules: readonly SettledRule[], port: string): string {

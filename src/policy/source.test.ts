@@ -45,6 +45,8 @@ describe('reading policy files', () => {
     assert.deepEqual(read('a:\n  <<: { b: 1 }').values, [{ a: { '<<': { b: 1 } } }], 'a merge key is a key like any other, unknown to every shape');
     assert.match(read('a: !!binary aGVsbG8=').problems.join(), /Unresolved tag/);
     assert.match(read('a: !!js/function "x"').problems.join(), /tag/);
+    assert.match(read('a: "\\ud800"').problems.join(), /lone surrogate/);
+    assert.match(read('{"\\udc00": 1}').problems.join(), /A key must be text/);
     assert.match(read('a: .nan').problems.join(), /finite number/);
     assert.match(read('%YAML 1.1\n---\na: no').problems.join(), /YAML 1\.2/);
   });

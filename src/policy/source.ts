@@ -98,6 +98,7 @@ function plainValue(node: unknown, depth: number, reading: Reading): unknown {
 }
 
 function plainScalar(value: unknown, node: Node, reading: Reading): unknown {
+  if (typeof value === 'string' && !value.isWellFormed()) return refuse(reading, node, 'This text holds half of a character (a lone surrogate).');
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   return refuse(reading, node, 'Neither text, a finite number, true, false nor null.');
@@ -105,7 +106,7 @@ function plainScalar(value: unknown, node: Node, reading: Reading): unknown {
 
 function plainKey(pair: Pair, reading: Reading): string | null {
   const key = pair.key;
-  if (!isScalar(key) || typeof key.value !== 'string') return refuse(reading, key, 'A key must be text. Put it in quotes.');
+  if (!isScalar(key) || typeof key.value !== 'string' || !key.value.isWellFormed()) return refuse(reading, key, 'A key must be text. Put it in quotes.');
   if (key.anchor !== undefined) return refuse(reading, key, 'Anchors are not supported.');
   // Writing this key to an ordinary object sets its prototype; libraries drop it in silence, and a condition with it.
   if (key.value === '__proto__') return refuse(reading, key, 'The key "__proto__" is not allowed.');
