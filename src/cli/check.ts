@@ -46,7 +46,8 @@ export async function runCheck(options: { readonly config: string }, output: Out
 async function checkPolicies(settings: Settings): Promise<PolicyFindings> {
   const folder = settings.policyDirectory;
   try {
-    const result = compilePolicies(await loadPolicyFiles(folder), policyContext(settings), Date.now());
+    const { files } = await loadPolicyFiles(folder);
+    const result = compilePolicies(files, policyContext(settings), Date.now());
     const shown = (problem: ConfigProblem): ConfigProblem => shownProblem(folder, problem);
     if (!result.ok) return { problems: result.problems.map(shown), warnings: [], revision: null, policies: [] };
     return {

@@ -1,8 +1,6 @@
 /** What `check`, `serve` and the `policy` commands read before they do their own work. */
 import { join } from 'node:path';
-import { loadSettings, shownPath } from '../config/config.ts';
-import { readPolicyPath } from '../config/config.ts';
-import type { PolicyFile } from '../config/config.ts';
+import { loadSettings, readPolicyPath, shownPath } from '../config/config.ts';
 import type { ConfigProblem } from '../config/config.ts';
 import { SluiceError } from '../lib/errors.ts';
 import { policyContext, settingsChecks } from '../main.ts';
@@ -29,7 +27,7 @@ export async function loadConfiguration(path: string): Promise<Loaded> {
 }
 
 /** @throws CommandError where the files cannot be read */
-export async function loadPolicyFiles(path: string): Promise<readonly PolicyFile[]> {
+export async function loadPolicyFiles(path: string): ReturnType<typeof readPolicyPath> {
   try {
     return await readPolicyPath(path);
   } catch (error) {
@@ -45,9 +43,10 @@ export function shownProblem(folder: string, problem: ConfigProblem): ConfigProb
 
 /** @throws CommandError with the problems */
 export async function compileOrFail(path: string, settings: Settings, nowMs: number): Promise<PolicySet> {
-  const result = compilePolicies(await loadPolicyFiles(path), policyContext(settings), nowMs);
+  const { folder, files } = await loadPolicyFiles(path);
+  const result = compilePolicies(files, policyContext(settings), nowMs);
   if (result.ok) return result.policies;
-  const problems = result.problems.map((problem) => shownProblem(path, problem));
+  const problems = result.problems.map((problem) => shownProblem(folder, problem));
   throw new CommandError(
     exitCodes.problems,
     `The policies in ${shownPath(path)} have ${plural(problems.length, 'problem')}.`,

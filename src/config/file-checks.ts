@@ -2,6 +2,7 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { access, constants, readFile, stat } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf } from '../lib/errors.ts';
 import type {
@@ -107,7 +108,7 @@ async function checkServerTls(
       ? [port.advertise.bootstrapHost, port.advertise.hostPattern.replace('$(nodeId)', '1')]
       : [port.advertise.host];
   for (const name of names) {
-    const matches = leaf.checkHost(name) ?? leaf.checkIP(name);
+    const matches = isIP(name) === 0 ? leaf.checkHost(name) : leaf.checkIP(name);
     if (matches === undefined)
       findings.warnings.push({
         at: [...at, 'cert'],

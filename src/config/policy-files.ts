@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { readFile, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SluiceError, messageOf } from '../lib/errors.ts';
 import { policyFilesMax, policyFolderBytesMax } from '../lib/limits.ts';
 
@@ -40,17 +40,17 @@ export async function readPolicyFiles(directory: string): Promise<readonly Polic
   return files;
 }
 
-/** A file by its own name, or every policy file of a folder: what the command line takes. */
-export async function readPolicyPath(path: string): Promise<readonly PolicyFile[]> {
+/** A single file, or every policy file of a folder: what the command line takes. Names are those within `folder`. */
+export async function readPolicyPath(
+  path: string,
+): Promise<{ readonly folder: string; readonly files: readonly PolicyFile[] }> {
   const found = await stat(path).catch((cause: unknown) => unreadable(`${path}: ${messageOf(cause)}`, cause));
-  if (found.isDirectory()) return readPolicyFiles(path);
+  if (found.isDirectory()) return { folder: path, files: await readPolicyFiles(path) };
   if (found.size > policyFolderBytesMax) unreadable(`${path} is larger than ${policyFolderBytesMax} bytes`);
-  return [
-    {
-      path,
-      text: await readFile(path, 'utf8').catch((cause: unknown) => unreadable(`${path}: ${messageOf(cause)}`, cause)),
-    },
-  ];
+  const text = await readFile(path, 'utf8').catch((cause: unknown) =>
+    unreadable(`${path}: ${messageOf(cause)}`, cause),
+  );
+  return { folder: dirname(path), files: [{ path: basename(path), text }] };
 }
 
 async function policyFileNames(directory: string): Promise<readonly string[]> {
