@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Provider } from 'oidc-provider';
 import type { AccessToken, Adapter, ClientCredentials, Configuration, KoaContextWithOIDC } from 'oidc-provider';
-import type { IdpOptions, TokenOptions } from './idp.ts';
+import type { IdpOptions, TokenOptions } from './idp-options.ts';
 import type { KeyGeneration } from './idp-keys.ts';
 import { memoryAdapterFactory } from './idp-store.ts';
 
