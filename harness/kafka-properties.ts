@@ -98,7 +98,6 @@ function storageProperties({ dataFolder, nodes, release, options }: NodePlan): R
     'log.flush.scheduler.interval.ms': '9223372036854775807',
     'broker.heartbeat.interval.ms': '500',
     'broker.session.timeout.ms': '6000',
-    'controlled.shutdown.enable': String(nodes > 1),
   };
 }
 

@@ -1,10 +1,12 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../src/lib/errors.ts';
 import { exists, installOnce, say, withLock } from './cache.ts';
 import { fetchFromMaven } from './maven.ts';
 import type { Artifact } from './maven.ts';
-import { run } from './processes.ts';
+import { run, startGuarded } from './processes.ts';
 import { reservePorts, releasePorts } from './ports.ts';
 
 /** What tests and demo run on unless `SLUICE_KAFKA_VERSION` names another release, such as 3.9.1. */
@@ -22,6 +24,7 @@ export interface KafkaRelease {
 
 const slf4jVersion = '1.7.36';
 const javaMajorMin = 17;
+const trainingMsMax = 60_000;
 const lightFlags = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 const logFlags = [
   '-Dorg.slf4j.simpleLogger.showDateTime=true',
@@ -91,12 +94,25 @@ async function ensureArchive(release: KafkaRelease, archive: string): Promise<vo
   const jvm = [...release.jvmFlags, '-Xmx400m', '-cp', release.classpath];
   const format = await run(release.java, [...jvm, 'kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', file]);
   if (format.code === 0) {
-    // The broker ends itself, which is when the JVM writes the archive: stopping it is the tool's only job.
-    await run('timeout', ['-s', 'TERM', '12', release.java, `-XX:ArchiveClassesAtExit=${draft}`, ...jvm, 'kafka.Kafka', file]);
+    await trainOnce([`-XX:ArchiveClassesAtExit=${draft}`, ...jvm, 'kafka.Kafka', file], release.java, work);
     await rename(draft, archive).catch(() => writeFile(archive, ''));
   }
   releasePorts([client, controller]);
   await rm(work, { recursive: true, force: true });
+}
+
+/** Starts the broker and ends it in order, which is when the JVM writes the archive. */
+async function trainOnce(args: readonly string[], java: string, work: string): Promise<void> {
+  const logFile = join(work, 'kafka.log');
+  const output = openSync(logFile, 'a');
+  const broker = startGuarded({ command: java, args, output, folder: work });
+  closeSync(output);
+  const giveUpAt = Date.now() + trainingMsMax;
+  while (broker.exitCode === undefined && Date.now() < giveUpAt) {
+    if ((await readFile(logFile, 'utf8')).includes('Kafka Server started')) break;
+    await sleep(200);
+  }
+  await broker.stop(trainingMsMax);
 }
 
 function trainingProperties(client: number, controller: number, data: string): string {

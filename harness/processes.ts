@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../src/lib/errors.ts';
@@ -19,8 +20,8 @@ if [ -n "$first" ]; then sh -c "$first" 3<&- || exit 97; fi
 "$@" 3<&- & child=$!
 (
   while read -r _; do kill -TERM "$child" 2>/dev/null; done <&3
-  kill -KILL "$child" 2>/dev/null
-  sleep 0.1
+  kill -KILL $$ "$child" 2>/dev/null
+  sleep 0.2
   if [ -n "$folder" ]; then rm -rf "$folder"; fi
   kill -KILL 0
 ) >/dev/null 2>&1 & watch=$!
@@ -194,4 +195,18 @@ function collect(stream: NodeJS.ReadableStream): () => string {
     if (bytes <= outputBytesMax) chunks.push(chunk);
   });
   return () => Buffer.concat(chunks).toString('utf8');
+}
+
+/** Command lines of all processes of this machine that name `text` (Linux). */
+export async function processesNaming(text: string): Promise<string[]> {
+  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  return ids.map(commandLine).filter((line) => line.includes(text));
+}
+
+function commandLine(id: string): string {
+  try {
+    return readFileSync(`/proc/${id}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return ''; // gone in the meantime
+  }
 }
