@@ -1,3 +1,4 @@
+import { isOver } from './elapsed.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 import type { FlowAccount } from './contract.ts';
 
@@ -68,7 +69,7 @@ export class FlowWindows {
   }
 
   isDue(nowMs: number, windowMs: number): boolean {
-    return this.#openedMs !== -1 && nowMs - this.#openedMs >= windowMs;
+    return this.#openedMs !== -1 && isOver(this.#openedMs, windowMs, nowMs);
   }
 
   /** Hands out every window in which something flowed, and drops those in which nothing did. */

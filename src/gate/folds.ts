@@ -1,3 +1,5 @@
+import { isOver } from './elapsed.ts';
+
 interface Fold {
   /** How many came since the last entry. */
   count: number;
@@ -36,7 +38,7 @@ export class Folds {
   /** Writes the counts whose time is over, and forgets what stopped. */
   sweep(nowMs: number): void {
     for (const [key, fold] of this.#folds) {
-      if (nowMs - fold.sinceMs < this.#foldMs) continue;
+      if (!isOver(fold.sinceMs, this.#foldMs, nowMs)) continue;
       if (fold.count === 0) this.#folds.delete(key);
       else {
         fold.sinceMs = nowMs;

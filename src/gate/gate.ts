@@ -11,6 +11,7 @@ import type { ClientFacts } from '../model/session.ts';
 import type { PolicySet } from '../policy/policy.ts';
 import { AuthenticationFailures } from './authentication-failures.ts';
 import type { AuthenticationFailure, Gate, GateObserver, GateSession, SessionView } from './contract.ts';
+import type { Session } from './session.ts';
 import { Sessions, sessionBounds } from './sessions.ts';
 import type { SessionBounds } from './sessions.ts';
 
@@ -38,6 +39,9 @@ export interface RunningGate extends Gate {
 
 /** How often windows, folds and empty sessions are looked at: well within the second in which their entries follow. */
 const sweepMs = 250;
+
+/** Sessions that take up a revision in one turn of the event loop. */
+const refreshedAtOnce = 50;
 
 const deaf: GateObserver = {
   decision() {},
@@ -90,7 +94,7 @@ class SessionGate implements RunningGate {
   }
 
   policyChanged(): void {
-    for (const session of this.#sessions.all()) session.refresh();
+    this.#refresh([...this.#sessions.all()], 0);
   }
 
   sessions(): readonly SessionView[] {
@@ -106,6 +110,13 @@ class SessionGate implements RunningGate {
     // In strict mode a log that cannot be written has said so already, and close() of the log counts what is lost.
     await this.#options.audit.durable().catch(() => undefined);
     this.#reportLost();
+  }
+
+  /** A few at a time: each writes its windows, and operations in between take up the revision by themselves. */
+  #refresh(sessions: readonly Session[], from: number): void {
+    const to = from + refreshedAtOnce;
+    for (const session of sessions.slice(from, to)) session.refresh();
+    if (to < sessions.length) setImmediate(() => this.#refresh(sessions, to));
   }
 
   #trySweep(): void {

@@ -2,6 +2,8 @@ import { SluiceError } from '../lib/errors.ts';
 import { connectionsPerPrincipalMax, lingeringSessionsPerPrincipalMax, sessionLingerMs } from '../lib/limits.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
+import { nameData } from './entry-data.ts';
+import { isOver } from './elapsed.ts';
 import { principalKey, sessionKey } from './session-key.ts';
 import { Session } from './session.ts';
 import type { SessionParts } from './session.ts';
@@ -46,7 +48,7 @@ export class Sessions {
     if (presence.connections >= this.#bounds.connectionsPerPrincipalMax) {
       throw new SluiceError(
         'too-many-connections',
-        `${principal.kind} ${principal.id} of ${principal.issuer} already has ${presence.connections} connections to port ${client.port}. Close some, or give the jobs identities of their own.`,
+        `${principal.kind} ${nameData(principal.id)} of ${principal.issuer} already has ${presence.connections} connections to port ${client.port}. Close some, or give the jobs identities of their own.`,
         { retriable: true },
       );
     }
@@ -62,7 +64,8 @@ export class Sessions {
   sweep(nowMs: number): void {
     for (const [key, session] of this.#sessions) {
       session.sweep(nowMs);
-      if (session.connections === 0 && nowMs - session.emptySinceMs >= this.#bounds.lingerMs) this.#close(key, session);
+      if (session.connections === 0 && isOver(session.emptySinceMs, this.#bounds.lingerMs, nowMs))
+        this.#close(key, session);
     }
   }
 

@@ -7,7 +7,6 @@ import { mock } from 'node:test';
 import type { TestContext } from 'node:test';
 import { codeOf, entryProblem, openAuditLog } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit.ts';
-import { systemClock } from '../lib/clock.ts';
 import { silentLogger } from '../lib/logger.ts';
 import type { Decision, RuleRef } from '../model/decision.ts';
 import type { Entry } from '../model/entry.ts';
@@ -74,6 +73,8 @@ export interface Bench {
   readonly gate: RunningGate;
   readonly log: AuditLog;
   policies: PolicySet | null;
+  /** How far the gate's clock is off from the timers'. */
+  skewMs: number;
   /** Every entry on disk so far, each checked against its schema. */
   entries(): Promise<Entry[]>;
   codes(): Promise<string[]>;
@@ -87,15 +88,16 @@ export async function bench(
 ): Promise<Bench> {
   const directory = await mkdtemp(join(tmpdir(), 'sluice-gate-'));
   mock.timers.enable({ apis: ['setInterval', 'Date'], now: startMs });
+  const made: { policies: PolicySet | null; skewMs: number } = { policies: readers, skewMs: 0 };
+  const clock = { nowMs: (): number => Date.now() + made.skewMs };
   const log = await openAuditLog({
     directory,
     mode: 'strict',
     gatewayId: 'gw',
-    clock: systemClock,
+    clock,
     logger: silentLogger,
   });
-  const made: { policies: PolicySet | null } = { policies: readers };
-  const options = { audit: log, mode: 'strict', windowMs, clock: systemClock, logger: silentLogger } as const;
+  const options = { audit: log, mode: 'strict', windowMs, clock, logger: silentLogger } as const;
   const gate = createGate(
     { ...options, policies: () => made.policies, ...(observer === undefined ? {} : { observer }) },
     bounds,

@@ -122,3 +122,25 @@ test('a policy that throws denies, and the session goes on with the next one', a
   b.policies = readers;
   assert.equal(session.decide('read', 'topic', 'payments', 0, 'Fetch v17').effect, 'permit');
 });
+
+test('a clock that is turned back holds no window and no count back', async (t) => {
+  const b = await bench(t);
+  const session = await b.gate.join(alice, laptop);
+  read(session, 0, 0n, 9n);
+  session.decide('read', 'topic', 'secrets', 0, 'Fetch v17');
+  session.decide('read', 'topic', 'secrets', 0, 'Fetch v17');
+  b.skewMs = -3_600_000;
+  b.pass(250);
+  assert.deepEqual(await b.codes(), ['session.opened', 'operation.denied', 'operation.denied', 'flow.window']);
+});
+
+test('a change of policy reaches every one of many sessions', async (t) => {
+  const b = await bench(t);
+  for (let i = 0; i < 120; i += 1) read(await b.gate.join(alice, { ...laptop, clientId: `c${i}` }), 0, 0n, 9n);
+  b.policies = policy('r2', []);
+  b.gate.policyChanged();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const windows = (await b.entries()).filter((entry) => codeOf(entry) === 'flow.window');
+  assert.equal(windows.length, 120);
+  assert.ok(windows.every((entry) => entry.data['policy_revision'] === 'r1'));
+});
