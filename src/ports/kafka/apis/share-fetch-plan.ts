@@ -36,7 +36,7 @@ export interface SharePlan {
 export async function planShareFetch(exchange: Exchange<'ShareFetch'>, session: ShareSession, final: boolean): Promise<SharePlan> {
   const { request, cluster } = exchange;
   const named = request.topics.map(({ topicId }) => topicId);
-  await cluster.resolveTopics([...named, ...session.withheld.topicIds()]);
+  await cluster.resolveTopics([...named, ...session.withheld.topicIds(), ...session.granted.topicIds()]);
   const planning = new Planning(exchange, session, final);
   for (const topic of request.topics) planning.named(topic);
   if (!final) {

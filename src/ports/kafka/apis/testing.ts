@@ -25,6 +25,8 @@ export interface World {
   permitted: Set<Question>;
   /** Names by id of the topics that exist. */
   readonly topics: Map<string, string>;
+  /** What the gateway has learned of them. */
+  readonly known: Map<string, string>;
   /** What was asked with an entry, in order. */
   readonly asked: Question[];
   /** What was refused by `access.refused`. */
@@ -41,6 +43,7 @@ export function worldOf(permitted: readonly Question[] = [], topics: Readonly<Re
   return {
     permitted: new Set(permitted),
     topics: new Map(Object.entries(topics)),
+    known: new Map(),
     asked: [],
     refusals: [],
     flows: [],
@@ -164,7 +167,7 @@ function sessionOf(world: World): GateSession {
 }
 
 function clusterOf(world: World): ClusterView {
-  const known = new Map<string, string>();
+  const { known } = world;
   const view: Partial<ClusterView> = {
     topicName: (id) => known.get(id),
     learnTopic: (id, name) => void known.set(id, name),
