@@ -1,7 +1,6 @@
 /** What commands print, for people or for programs, and how they fail. */
 import { styleText } from 'node:util';
 import type { ConfigProblem } from '../config/config.ts';
-import { formatProblem } from '../config/config.ts';
 import type { ExitCode } from './exit-codes.ts';
 
 export type OutputFormat = 'text' | 'json';
@@ -66,4 +65,9 @@ export function printProblems(
 
 export function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? '' : 's'}`;
+}
+
+/** `path:line:column: message`, the form that editors and CI logs can follow. */
+export function formatProblem(problem: ConfigProblem): string {
+  return `${problem.path}:${problem.line}:${problem.column}: ${problem.message}`;
 }

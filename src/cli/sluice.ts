@@ -1,10 +1,11 @@
 /** The command line. Each command is a file of its own, read only when it runs. */
 import { readFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
-import { formatProblem } from '../config/config.ts';
 import { messageOf } from '../lib/errors.ts';
 import { exitCodeMeanings, exitCodes } from './exit-codes.ts';
-import { CommandError, createOutput } from './output.ts';
+import { CommandError, createOutput, formatProblem } from './output.ts';
 import type { Output, OutputFormat } from './output.ts';
 import type { PolicyTestOptions } from './policy-test.ts';
 import type { ServeOptions } from './serve.ts';
@@ -200,6 +201,9 @@ function wantsJson(args: readonly string[]): boolean {
     args.some((arg, index) => ['-o', '--output'].includes(arg) && args[index + 1] === 'json')
   );
 }
+
+// Halves the time to start. Within the checkout, not the system's temporary folder, where others could put theirs.
+enableCompileCache(fileURLToPath(new URL('../../node_modules/.cache/sluice-compile', import.meta.url)));
 
 const code = await main(process.argv.slice(2));
 // Left to end by itself, so that output to a pipe is written whole; what may still keep the process up is not waited for long.

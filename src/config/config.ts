@@ -13,7 +13,6 @@ import { shapeProblems } from './shape-problems.ts';
 
 export { readPolicyFiles, readPolicyPath, watchPolicyFiles } from './policy-files.ts';
 export type { PolicyFile, PolicyReading } from './policy-files.ts';
-export { formatProblem } from './problem.ts';
 export type { ConfigProblem, PlacedProblem } from './problem.ts';
 
 const settingsBytesMax = 1_048_576;

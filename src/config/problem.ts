@@ -18,8 +18,3 @@ export interface PlacedProblem {
   readonly onKey?: boolean;
   readonly message: string;
 }
-
-/** `path:line:column: message`, the form that editors and CI logs can follow. */
-export function formatProblem(problem: ConfigProblem): string {
-  return `${problem.path}:${problem.line}:${problem.column}: ${problem.message}`;
-}
