@@ -146,7 +146,8 @@ describe('a gateway', () => {
     const lines = await auditLines();
     const rejected = lines.find(({ type }) => type.endsWith('policy.rejected'));
     assert.equal(rejected?.data['revision_in_force'], second);
-    const [problem] = rejected?.data['problems'] as readonly { path: string; line: number; message: string }[];
+    assert.ok(rejected !== undefined);
+    const [problem] = rejected.data['problems'] as readonly { path: string; line: number; message: string }[];
     assert.deepEqual([problem?.path, problem?.line], ['a.yaml', 6]);
     assert.match(problem?.message ?? '', /Did you mean read/);
     const loaded = lines

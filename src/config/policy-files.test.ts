@@ -47,7 +47,7 @@ describe('reading', () => {
 
 /** Waits for the next reading; fails after `withinMs`. */
 function follow(current: Awaited<ReturnType<typeof readPolicyFiles>>): {
-  next(withinMs?: number): Promise<PolicyReading>;
+  readonly next: (withinMs?: number) => Promise<PolicyReading>;
   readonly count: () => number;
 } {
   const readings: PolicyReading[] = [];

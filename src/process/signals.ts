@@ -9,7 +9,7 @@ export interface Stoppable {
 }
 
 /** Exit codes of a gateway that was running. */
-export const exitCodes: { readonly stopped: 0; readonly internalError: 70; readonly signalBase: 128 } = {
+const exitCodes: { readonly stopped: 0; readonly internalError: 70; readonly signalBase: 128 } = {
   stopped: 0,
   internalError: 70,
   signalBase: 128,
