@@ -127,6 +127,17 @@ describe('partitions', () => {
     }
   });
 
+  it('hold the same where a condition is asked each time', () => {
+    const rule = { topics: ['a'], partitions: [3], actions: ['*'], when: 'operation.port == "orders"' };
+    const granted = asker({ allow: [allow(rule)] });
+    const denied = asker({ allow: [allow({ topics: ['a'], actions: ['*'] })], deny: [allow(rule)] });
+    for (const partition of whole) {
+      assert.deepEqual([granted('read', 'topic', 'a', partition), granted('describe', 'topic', 'a', partition)], ['no-matching-rule', 'permit'], `${partition}`);
+      assert.deepEqual([denied('read', 'topic', 'a', partition), denied('describe', 'topic', 'a', partition)], ['denied-by-rule', 'permit'], `${partition}`);
+    }
+    assert.deepEqual([granted('read', 'topic', 'a', 3), denied('read', 'topic', 'a', 3), denied('read', 'topic', 'a', 2)], ['permit', 'denied-by-rule', 'permit']);
+  });
+
   it('bind topics, and not the other resources of the rule', () => {
     const ask = asker({ allow: [allow({ topics: ['a'], consumerGroups: ['g'], partitions: [0] })] });
     assert.equal(ask('read', 'group', 'g'), 'permit');

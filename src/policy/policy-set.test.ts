@@ -50,6 +50,7 @@ describe('principals that look alike', () => {
     const access = (id: string, claims: JsonObject, port = 'orders'): unknown => set.accessFor(principal({ id, groups: ['eng'], claims }), port);
     assert.equal(access('a', { mfa: false }), access('b', { mfa: false, other: 1 }));
     assert.notEqual(access('a', { mfa: false }), access('a', { mfa: true }));
+    assert.notEqual(access('a', { mfa: true }), access('a', {}), 'one grants, the other cannot be evaluated');
     assert.notEqual(access('a', { mfa: false }), access('a', {}), 'false grants nothing in silence, an error says so');
     assert.notEqual(access('a', { mfa: false }), access('a', { mfa: false }, 'metrics'));
   });
