@@ -56,6 +56,8 @@ export interface GateSession {
    * @throws SluiceError `audit-unavailable` in strict mode: the operation must be refused
    */
   durable(): Promise<void> | null;
+  /** What the client's software calls itself, where it says so only after authentication (KIP-511); the first word counts. */
+  learnSoftware(name: string, version: string): void;
   /** Counts what flowed. Never blocks. */
   account(flow: FlowAccount): void;
   /** One connection of the session closed. Once per `join`. */

@@ -48,6 +48,8 @@ export class Session implements GateSession {
   #emptySinceMs: number;
   #leaveReason = 'never connected';
   #closed = false;
+  /** Learned after the session was opened; `client` stays what the session is found by. */
+  #software: Pick<ClientFacts, 'softwareName' | 'softwareVersion'> | null = null;
 
   constructor(principal: Principal, client: ClientFacts, parts: SessionParts) {
     this.principal = principal;
@@ -68,6 +70,12 @@ export class Session implements GateSession {
     );
     this.#decider = new Decider(this.#access, this.#trail, parts.clock, parts.observer);
     this.#trail.write('session.opened', this.#credential());
+  }
+
+  learnSoftware(softwareName: string, softwareVersion: string): void {
+    if (softwareName === '' || this.#software !== null || this.client.softwareName !== '') return;
+    this.#software = { softwareName, softwareVersion };
+    this.#trail.describeClient(clientData({ ...this.client, ...this.#software }));
   }
 
   get revision(): string {
@@ -159,7 +167,7 @@ export class Session implements GateSession {
     return {
       id: this.id,
       principal: this.principal,
-      client: this.client,
+      client: { ...this.client, ...this.#software },
       openedAtMs: this.openedMs,
       connections: this.#connections,
       revision: this.revision,

@@ -31,7 +31,7 @@ export class SessionTrail {
   readonly #audit: AuditLog;
   readonly #status: AuditStatus;
   readonly #durability: Durability;
-  readonly #about: Omit<SessionData, 'seq' | 'policy_revision'>;
+  #about: Omit<SessionData, 'seq' | 'policy_revision'>;
   readonly #flows = new KnownFlows(flowsPerSessionMax);
   readonly #folds = new Folds(foldMs, foldsPerSessionMax);
   readonly #windows = new FlowWindows(flowWindowsPerSessionMax, offsetRangesPerWindowMax);
@@ -62,6 +62,11 @@ export class SessionTrail {
     this.#about = about;
     this.#revision = revision;
     this.#lostSeen = this.#status.lost;
+  }
+
+  /** What is known of the client by now; entries from here on carry it. */
+  describeClient(client: SessionData['client']): void {
+    this.#about = { ...this.#about, client };
   }
 
   get entries(): number {

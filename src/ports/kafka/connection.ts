@@ -35,6 +35,9 @@ import { RequestPipeline } from './requests.ts';
 /** As brokers do, so that guessing is slow (`connection.failed.authentication.delay.ms`). */
 const failedAuthenticationDelayMs = 100;
 const timerMsMax = 0x7fffffff;
+/** How long the last requests of a client that has closed may take on their way to the broker. */
+const endedConnectionMs = 30_000;
+const clientClosed = 'the client closed the connection';
 
 /** How the client came in. */
 export interface Arrival {
@@ -62,6 +65,10 @@ export class ClientConnection {
   readonly #authenticationTimer: NodeJS.Timeout;
   #closed = false;
   #draining = false;
+  /** The client has said all it will say; what it said is still carried out (acks=0 has nothing but this to count on). */
+  #ended = false;
+  /** A request is being decided: it has no place among the answers yet. */
+  #handling = false;
   #wake: (() => void) | null = null;
   #readPaused = false;
 
@@ -86,7 +93,6 @@ export class ClientConnection {
     this.#draining = true;
     this.#socket.pause();
     this.#signal();
-    if (this.#answers.empty) this.close('drained');
   }
 
   close(reason: string): void {
@@ -119,19 +125,29 @@ export class ClientConnection {
         this.#malformed(error, 'frame');
         return;
       }
-      if (this.#frames.bufferedBytes > connectionBufferBytesMax && this.#wake === null) {
+      // While the loop waits for the rest of a large frame it must get it; while it is busy or held up it must not.
+      if (this.#frames.bufferedBytes > connectionBufferBytesMax && (this.#wake === null || this.#mustWait())) {
         this.#readPaused = true;
         socket.pause();
       }
       this.#signal();
     });
+    // A socket from which a PROXY header was read has been paused.
+    socket.resume();
     socket.on('drain', () => {
       this.#requests?.clientDrained();
       this.#signal();
     });
-    socket.on('end', () => this.close('the client closed the connection'));
+    socket.on('end', () => {
+      this.#ended = true;
+      setTimeout(() => this.close(clientClosed), endedConnectionMs).unref();
+      this.#signal();
+    });
     socket.on('error', (error) => this.close(`the client's socket failed: ${error.message}`));
-    socket.on('close', () => this.close('the client closed the connection'));
+    socket.on('close', () => {
+      if (this.#ended) this.#signal();
+      else this.close(clientClosed);
+    });
   }
 
   /** Takes one frame after the other. A frame is not begun before the one before it was decided and forwarded. */
@@ -144,11 +160,15 @@ export class ClientConnection {
         }
         const payload = this.#frames.next();
         if (payload === null) {
+          if (this.#ended) return this.close(clientClosed);
           this.#resumeReading();
           await this.#changed();
           continue;
         }
+        this.#handling = true;
         await this.#handle(payload);
+        this.#handling = false;
+        if (this.#drained) this.close('drained');
       }
     } catch (error) {
       this.#malformed(error, 'request');
@@ -159,9 +179,13 @@ export class ClientConnection {
     return (
       this.#draining ||
       this.#answers.length >= requestsInFlightMax ||
-      this.#socket.writableLength > connectionBufferBytesMax ||
+      (this.#socket.writableLength > connectionBufferBytesMax && !this.#socket.destroyed) ||
       this.#requests?.takesMore === false
     );
+  }
+
+  get #drained(): boolean {
+    return this.#draining && !this.#closed && !this.#handling && this.#answers.empty;
   }
 
   #resumeReading(): void {
@@ -177,7 +201,7 @@ export class ClientConnection {
   }
 
   #signal(): void {
-    if (this.#draining && this.#answers.empty && !this.#closed) this.close('drained');
+    if (this.#drained) this.close('drained');
     const wake = this.#wake;
     this.#wake = null;
     wake?.();
@@ -211,7 +235,9 @@ export class ClientConnection {
       answer.settle([encodeResponse('ApiVersions', header.apiVersion, header.correlationId, refusal)], 'refused');
       return;
     }
+    // Java's clients say it only after authentication.
     if (this.#session === null) this.#software = { name: request.clientSoftwareName, version: request.clientSoftwareVersion };
+    else this.#session.learnSoftware(request.clientSoftwareName, request.clientSoftwareVersion);
     try {
       const broker = await this.#parts.cluster.versionsOf(this.#arrival.target);
       const response = apiVersionsAnswer(broker, this.#authentication.mechanisms.length > 0);
