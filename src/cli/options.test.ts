@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { exitCodeMeanings } from './exit-codes.ts';
 import { parseOperation } from './operation-options.ts';
 import type { OperationOptions } from './operation-options.ts';
 import { parsePrincipal, readPrincipal } from './principal-option.ts';
@@ -89,4 +90,10 @@ describe('the operation', () => {
   for (const [options, message] of cases) {
     test(`${JSON.stringify(options)} is refused`, () => assert.throws(() => parseOperation(options), usage(message)));
   }
+});
+
+test('docs/cli.md has the exit codes that the commands have', async () => {
+  const page = await readFile(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+  const rows = [...page.matchAll(/^\| (\d[\d, ]*?) +\| (.*?) +\|$/gm)].map(([, code, meaning]) => [code, meaning]);
+  assert.deepEqual(rows, exitCodeMeanings);
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -144,6 +144,14 @@ telemetry: { listen: "off" }
     });
     assert.equal('listen' in settings.telemetry, false);
   });
+});
+
+test('the example of docs/configuration.md has the right shape', async () => {
+  const page = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+  const example = /```yaml\n([^]*?)```/.exec(page)?.[1] ?? assert.fail('no example');
+  const problems = await problemsOf(example);
+  // What is left is that its certificates are not here.
+  for (const problem of problems) assert.match(problem, /tls\/.* cannot be read/);
 });
 
 describe('problems of the shape', () => {

@@ -7,7 +7,12 @@ import { Tally, Timing } from './tally.ts';
 
 /** What is read at the moment of a scrape, instead of being kept up to date. */
 export interface MetricSources {
-  audit(): { readonly writable: boolean; readonly lost: number; readonly entries: number };
+  audit(): {
+    readonly writable: boolean;
+    readonly backlogged: boolean;
+    readonly lost: number;
+    readonly entries: number;
+  };
   issuers(): readonly {
     readonly issuer: string;
     readonly keys: number;
@@ -154,6 +159,9 @@ function watchSources(registry: Registry, sources: MetricSources): void {
   };
   gauge('sluice_audit_writable', '1 if the audit log can be written.', [], (made) =>
     made.set(sources.audit().writable ? 1 : 0),
+  );
+  gauge('sluice_audit_backlogged', '1 if more entries wait for the disk than the gateway wants to hold.', [], (made) =>
+    made.set(sources.audit().backlogged ? 1 : 0),
   );
   gauge('sluice_audit_entries', 'Audit entries appended since the start.', [], (made) =>
     made.set(sources.audit().entries),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { gatewayReadiness } from './health.ts';
@@ -58,7 +59,7 @@ test('metrics carry what the observers and the sources tell', async () => {
   metrics.policyLoaded('abc', 2);
   metrics.policyRejected();
   metrics.watch({
-    audit: () => ({ writable: true, lost: 3, entries: 9 }),
+    audit: () => ({ writable: true, backlogged: false, lost: 3, entries: 9 }),
     issuers: () => [{ issuer: 'corp', keys: 2, keysAgeMs: 1_500, usable: true }],
     ports: () => [{ port: 'orders', ready: true, connections: 7, brokers: 3 }],
   });
@@ -80,12 +81,16 @@ test('metrics carry what the observers and the sources tell', async () => {
     assert.ok(text.includes(`${line}\n`), `${line} is not in the exposition`);
   }
   assert.match(text, /^sluice_process_cpu_seconds_total /m);
-  const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+  const names = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name ?? '');
   assert.deepEqual(
     names.filter((name, index) => names.indexOf(name) !== index),
     [],
     'each metric is described once',
   );
+  const page = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
+  const listed = [...page.matchAll(/^\| `(sluice_\w+)`/gm)].map(([, name]) => name);
+  const own = names.filter((name) => !/^sluice_(process|nodejs)_/.test(name));
+  assert.deepEqual(listed.toSorted(), own.toSorted(), 'docs/configuration.md lists every metric');
 });
 
 const state: GatewayState = {
