@@ -16,8 +16,6 @@ export const arrayLengthMax: number = 1_000_000;
 export const taggedFieldsMax: number = 1_000;
 /** Bytes that one record batch may decompress to. */
 export const decompressedBatchBytesMax: number = 134_217_728;
-/** Topics that one request may name. */
-export const topicsPerRequestMax: number = 100_000;
 /** Connections of one principal on one gateway. */
 export const connectionsPerPrincipalMax: number = 10_000;
 /** Connections of one port on one gateway that have not authenticated yet. */
