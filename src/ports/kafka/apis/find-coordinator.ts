@@ -16,6 +16,8 @@ import type { ApiHandler, Exchange } from './handler.ts';
 
 /** From here on a request names any number of keys. */
 const keysVersion = 4;
+/** From here on share partitions have coordinators. */
+const shareVersion = 6;
 const shareKeyType = 2;
 
 /** What each key type names, and how its denial looks. */
@@ -56,11 +58,12 @@ export const findCoordinator: ApiHandler<'FindCoordinator'> = {
   refuse: (request, code, version) => refusedWhole(request, version, code, null),
 };
 
-function refusalOfOtherTypes({ request, access }: Exchange<'FindCoordinator'>): { readonly code: number; readonly message: string } | null {
+function refusalOfOtherTypes({ request, version, access }: Exchange<'FindCoordinator'>): { readonly code: number; readonly message: string } | null {
   if (request.keyType !== shareKeyType) {
     access.refused('coordinator-type-unknown', `coordinator key type ${request.keyType} is none that the gateway knows`);
     return { code: errorCodes.INVALID_REQUEST, message: `Coordinator key type ${request.keyType} is unknown.` };
   }
+  if (version < shareVersion) return { code: errorCodes.INVALID_REQUEST, message: '' };
   if (access.may('cluster-action', 'cluster', clusterName)) return null;
   return { code: errorCodes.CLUSTER_AUTHORIZATION_FAILED, message: 'Cluster authorization failed.' };
 }

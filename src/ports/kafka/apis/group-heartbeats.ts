@@ -17,7 +17,7 @@ type HeartbeatApi = Extract<ApiName, 'ConsumerGroupHeartbeat' | 'ShareGroupHeart
 function ofMembers<N extends HeartbeatApi>(
   name: N,
   versions: { readonly min: number; readonly max: number },
-  refuse: (errorCode: number, errorMessage: string | null) => Draft<ResponseMessages[N]>,
+  refuse: (errorCode: number) => Draft<ResponseMessages[N]>,
 ): ApiHandler<N> {
   return {
     name,
@@ -26,12 +26,12 @@ function ofMembers<N extends HeartbeatApi>(
     handle({ request, access }) {
       const { groupId, subscribedTopicNames }: RequestMessages[HeartbeatApi] = request;
       if (!access.may('read', 'group', groupId)) {
-        return { kind: 'answer', response: refuse(errorCodes.GROUP_AUTHORIZATION_FAILED, 'Group authorization failed.') };
+        return { kind: 'answer', response: refuse(errorCodes.GROUP_AUTHORIZATION_FAILED) };
       }
       if (mayDescribeAll(subscribedTopicNames ?? [], access)) return forwardUnread;
-      return { kind: 'answer', response: refuse(errorCodes.TOPIC_AUTHORIZATION_FAILED, null) };
+      return { kind: 'answer', response: refuse(errorCodes.TOPIC_AUTHORIZATION_FAILED) };
     },
-    refuse: (_request, code) => refuse(code, null),
+    refuse: (_request, code) => refuse(code),
   };
 }
 
@@ -45,11 +45,11 @@ export function mayDescribeAll(topics: Iterable<string>, access: RequestAccess):
 export const consumerGroupHeartbeat: ApiHandler<'ConsumerGroupHeartbeat'> = ofMembers(
   'ConsumerGroupHeartbeat',
   { min: 0, max: 0 },
-  (errorCode, errorMessage) => ({ errorCode, errorMessage }),
+  (errorCode) => ({ errorCode }),
 );
 
 export const shareGroupHeartbeat: ApiHandler<'ShareGroupHeartbeat'> = ofMembers(
   'ShareGroupHeartbeat',
   { min: 1, max: 1 },
-  (errorCode, errorMessage) => ({ errorCode, errorMessage }),
+  (errorCode) => ({ errorCode }),
 );

@@ -26,7 +26,7 @@ async function handle(exchange: Exchange<'ShareAcknowledge'>): Promise<Verdict<'
   const { request, access, cluster, connection } = exchange;
   const groupId = request.groupId ?? '';
   const { memberId } = request;
-  if (!access.may('read', 'group', groupId)) return refusedWhole(errorCodes.GROUP_AUTHORIZATION_FAILED, 'Group authorization failed.');
+  if (!access.may('read', 'group', groupId)) return refusedWhole(errorCodes.GROUP_AUTHORIZATION_FAILED, null);
   if (memberId === null) return refusedWhole(errorCodes.INVALID_REQUEST, 'Invalid member id in the request.');
   const session = shareSession(connection, groupId, memberId);
   if (session === undefined) {
@@ -66,7 +66,7 @@ function rewriteLeaders({ cluster, addresses }: Exchange<'ShareAcknowledge'>, re
   return true;
 }
 
-function refusedWhole(errorCode: number, errorMessage: string): Verdict<'ShareAcknowledge'> {
+function refusedWhole(errorCode: number, errorMessage: string | null): Verdict<'ShareAcknowledge'> {
   return { kind: 'answer', response: { errorCode, errorMessage } };
 }
 

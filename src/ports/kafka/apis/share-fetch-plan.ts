@@ -10,9 +10,10 @@ import type { Exchange } from './handler.ts';
 import { PartitionSet, type ShareSession } from './share-sessions.ts';
 
 export interface Refusal {
+  /** Of fetching; 0 in the request that ends its session, which fetches nothing. */
   readonly code: number;
-  /** True where the request also acknowledged records of the partition: that is refused as well. */
-  readonly acknowledged: boolean;
+  /** Of acknowledging records of the partition; 0 where the request does not. */
+  readonly acknowledgeCode: number;
 }
 
 /** By topic id, then partition. */
@@ -140,7 +141,7 @@ class Planning {
     if (this.#session.granted.delete(topicId, partitionIndex)) this.#revoked.add(topicId, partitionIndex);
     if (!this.#final) this.#session.withheld.add(topicId, partitionIndex);
     const partitions = this.#refusals.get(topicId) ?? new Map<number, Refusal>();
-    partitions.set(partitionIndex, { code, acknowledged: acknowledgementBatches.length > 0 });
+    partitions.set(partitionIndex, { code: this.#final ? 0 : code, acknowledgeCode: acknowledgementBatches.length > 0 ? code : 0 });
     this.#refusals.set(topicId, partitions);
   }
 }

@@ -37,7 +37,7 @@ async function handle(exchange: Exchange<'ShareFetch'>): Promise<Verdict<'ShareF
   const { request, access, connection } = exchange;
   const groupId = request.groupId ?? '';
   const { memberId, shareSessionEpoch: epoch } = request;
-  if (!access.may('read', 'group', groupId)) return refusedWhole(errorCodes.GROUP_AUTHORIZATION_FAILED, 'Group authorization failed.');
+  if (!access.may('read', 'group', groupId)) return refusedWhole(errorCodes.GROUP_AUTHORIZATION_FAILED, null);
   if (memberId === null) return refusedWhole(errorCodes.INVALID_REQUEST, 'Invalid member id in the request.');
   let session = shareSession(connection, groupId, memberId);
   if (epoch === initialEpoch) {
@@ -76,7 +76,7 @@ function forward(exchange: Exchange<'ShareFetch'>, session: ShareSession, plan: 
   };
 }
 
-function refusedWhole(errorCode: number, errorMessage: string): Verdict<'ShareFetch'> {
+function refusedWhole(errorCode: number, errorMessage: string | null): Verdict<'ShareFetch'> {
   return { kind: 'answer', response: { errorCode, errorMessage } satisfies Draft<ShareFetchResponse> };
 }
 
@@ -108,9 +108,9 @@ function addRefusals(response: ShareFetchResponse, refusals: Refusals): void {
   for (const [topicId, partitions] of refusals) {
     response.responses.push({
       topicId,
-      partitions: Array.from(partitions, ([index, { code, acknowledged }]) => ({
+      partitions: Array.from(partitions, ([index, { code, acknowledgeCode }]) => ({
         ...refusedPartition(index, code),
-        acknowledgeErrorCode: acknowledged ? code : 0,
+        acknowledgeErrorCode: acknowledgeCode,
       })),
     });
   }

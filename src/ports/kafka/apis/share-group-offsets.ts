@@ -41,14 +41,14 @@ export const describeShareGroupOffsets: ApiHandler<'DescribeShareGroupOffsets'> 
       },
     };
   },
-  refuse: (request, code) => ({ groups: request.groups.map(({ groupId }) => refusedGroup(groupId, code, null)) }),
+  refuse: (request, code) => ({ groups: request.groups.map(({ groupId }) => refusedGroup(groupId, code)) }),
 };
 
 /** @returns the group with what may be asked of it, or nothing; what may not goes to `own` */
 function permittedOffsets(group: Group, access: RequestAccess, own: GroupAnswer[]): Group[] {
   const { groupId, topics } = group;
   if (!access.may('describe', 'group', groupId)) {
-    own.push(refusedGroup(groupId, errorCodes.GROUP_AUTHORIZATION_FAILED, authorizationMessages.group));
+    own.push(refusedGroup(groupId, errorCodes.GROUP_AUTHORIZATION_FAILED));
     return [];
   }
   if (topics === null) return [group];
@@ -88,8 +88,8 @@ function merge(response: DescribeShareGroupOffsetsResponse, own: readonly GroupA
   }
 }
 
-function refusedGroup(groupId: string, errorCode: number, errorMessage: string | null): GroupAnswer {
-  return { groupId, topics: [], errorCode, errorMessage };
+function refusedGroup(groupId: string, errorCode: number): GroupAnswer {
+  return { groupId, topics: [], errorCode, errorMessage: null };
 }
 
 function refusedOffsets(topicName: string, partitions: readonly number[]): TopicAnswer {
@@ -98,7 +98,7 @@ function refusedOffsets(topicName: string, partitions: readonly number[]): Topic
     topicId: zeroUuid,
     partitions: partitions.map((partitionIndex) => ({
       partitionIndex,
-      startOffset: 0n,
+      startOffset: -1n,
       leaderEpoch: 0,
       lag: -1n,
       errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED,

@@ -23,12 +23,12 @@ export const streamsGroupHeartbeat: ApiHandler<'StreamsGroupHeartbeat'> = {
   async handle(exchange) {
     const { request, access } = exchange;
     if (!access.may('read', 'group', request.groupId)) {
-      return refused(errorCodes.GROUP_AUTHORIZATION_FAILED, 'Group authorization failed.');
+      return refused(errorCodes.GROUP_AUTHORIZATION_FAILED, null);
     }
     const refusal = request.topology === null ? null : await refusalOfTopology(exchange, request.topology);
     return refusal ?? { kind: 'forward', onResponse: (response) => leaveOutHidden(response, access) };
   },
-  refuse: (_request, errorCode) => ({ errorCode, status: null }),
+  refuse: (_request, errorCode) => ({ errorCode }),
 };
 
 async function refusalOfTopology(
@@ -37,7 +37,7 @@ async function refusalOfTopology(
 ): Promise<Verdict<'StreamsGroupHeartbeat'> | null> {
   if (subtopologies.some(({ sourceTopicRegex }) => sourceTopicRegex.length > 0)) {
     access.refused('streams-topic-regex', 'a topology that names its source topics by a regular expression');
-    return refused(errorCodes.STREAMS_INVALID_TOPOLOGY, 'Source topics by regular expression are not supported through this gateway: name them.');
+    return refused(errorCodes.INVALID_REQUEST, 'Regular expressions for source topics are not supported yet.');
   }
   const internal = new Set(subtopologies.flatMap((part) => [...part.repartitionSourceTopics, ...part.stateChangelogTopics].map(({ name }) => name)));
   const all = new Set([...subtopologies.flatMap((part) => [...part.sourceTopics, ...part.repartitionSinkTopics]), ...internal]);
@@ -64,5 +64,5 @@ function leaveOutHidden({ partitionsByUserEndpoint }: StreamsGroupHeartbeatRespo
 }
 
 function refused(errorCode: number, errorMessage: string | null): Verdict<'StreamsGroupHeartbeat'> {
-  return { kind: 'answer', response: { errorCode, errorMessage, status: null } };
+  return { kind: 'answer', response: { errorCode, errorMessage } };
 }
