@@ -110,8 +110,10 @@ export function watchPolicyFiles(
     await onChange(reading);
   };
   const enqueue = (force: boolean): Promise<void> => {
-    running = running.then(() => look(force));
-    return running;
+    const result = running.then(() => look(force));
+    // One look that failed must not keep later ones from being taken.
+    running = result.catch(() => {});
+    return result;
   };
   let queued = false;
   const nudge = (): void => {

@@ -1,7 +1,7 @@
 /** Keeps the policies in force: the first load must be good; a later broken edit is reported and the last good revision stays. */
 import { watchPolicyFiles } from '../config/config.ts';
 import type { ConfigProblem, PolicyFile, PolicyReading } from '../config/config.ts';
-import { SluiceError } from '../lib/errors.ts';
+import { SluiceError, messageOf } from '../lib/errors.ts';
 
 export interface Revisioned {
   readonly revision: string;
@@ -59,7 +59,7 @@ export function keepPolicies<Policies extends Revisioned>(
   options.onLoaded(inForce, null, first.warnings);
 
   const take = (reading: PolicyReading): void => {
-    const result = reading.ok ? options.compile(reading.files) : unreadable(options.directory, reading.error);
+    const result = reading.ok ? compile(reading.files, options) : rejected(options.directory, reading.error.message);
     ok = result.ok;
     if (!result.ok) return options.onRejected(result.problems, inForce);
     const previous = inForce;
@@ -78,6 +78,21 @@ export function keepPolicies<Policies extends Revisioned>(
   };
 }
 
-function unreadable(directory: string, error: Error): { ok: false; problems: readonly ConfigProblem[] } {
-  return { ok: false, problems: [{ path: directory, line: 1, column: 1, message: error.message }] };
+/** A defect that an edit brings to light must not end a gateway that runs: the edit is rejected like any other. */
+function compile<Policies extends Revisioned>(
+  files: readonly PolicyFile[],
+  options: KeeperOptions<Policies>,
+): Compiled<Policies> {
+  try {
+    return options.compile(files);
+  } catch (error) {
+    return rejected(
+      options.directory,
+      `A defect in Sluice keeps these policies from being compiled: ${messageOf(error)}`,
+    );
+  }
+}
+
+function rejected(directory: string, message: string): { ok: false; problems: readonly ConfigProblem[] } {
+  return { ok: false, problems: [{ path: directory, line: 1, column: 1, message }] };
 }

@@ -108,6 +108,7 @@ describe('policies in force', () => {
       directory,
       compile: (files) => {
         const revision = files[0]?.text ?? 'empty';
+        if (revision === 'defect') throw new Error('boom');
         return revision === 'broken'
           ? { ok: false, problems: [problem] }
           : { ok: true, policies: { revision }, warnings: [] };
@@ -126,6 +127,13 @@ describe('policies in force', () => {
       assert.equal(keeper.current().revision, 'r2');
       // The watch may have seen the edit as well: a reload that is asked for reports again.
       assert.deepEqual([...new Set(events)], ['none → r1', 'broken, r1 stays', 'r1 → r2']);
+      await writeFile(join(directory, 'a.yaml'), 'defect');
+      assert.equal(
+        await keeper.reload(),
+        false,
+        'a defect in compiling is a rejected edit, not the end of the gateway',
+      );
+      assert.equal(keeper.current().revision, 'r2');
       await rm(directory, { recursive: true });
       assert.equal(await keeper.reload(), false, 'a folder that is gone is a broken edit, not an empty policy');
       assert.equal(keeper.current().revision, 'r2');

@@ -12,13 +12,13 @@ export interface CountedPort {
 export function kafkaObserver(metrics: Metrics): CountedPort {
   return {
     connectionOpened: (port) => metrics.connections.add(1, port),
-    connectionClosed: (port, reason) => metrics.disconnections.add(1, port, reason),
+    connectionClosed: (port, reason) => metrics.disconnections.add(1, port, shortReason(reason)),
     requestHandled(port, api, _version, outcome, milliseconds) {
       metrics.requests.add(1, port, api, outcome);
       metrics.requestDuration.observe(milliseconds, port, api);
     },
     bytes: (port, direction, count) => metrics.bytes.add(count, port, direction),
-    upstreamFailed: (port, reason) => metrics.upstreamFailures.add(1, port, reason),
+    upstreamFailed: (port, reason) => metrics.upstreamFailures.add(1, port, upstreamFailure(reason)),
   };
 }
 
@@ -41,4 +41,26 @@ export function gateObserver(metrics: Metrics): CountedGate {
     // The log's own status is read at each scrape: counting here as well would count twice.
     auditLost: () => {},
   };
+}
+
+const reasonCharsMax = 64;
+
+/** A reason without its detail: a label names a kind of thing, and the log has the rest. */
+function shortReason(reason: string): string {
+  return (reason.split(':', 1)[0] ?? '').slice(0, reasonCharsMax);
+}
+
+const upstreamFailures: readonly (readonly [pattern: RegExp, label: string])[] = [
+  [/ECONNREFUSED/, 'refused'],
+  [/ENOTFOUND|EAI_AGAIN/, 'name-not-found'],
+  [/ETIMEDOUT|timed? ?out|too long|longer than/i, 'timeout'],
+  [/EHOSTUNREACH|ENETUNREACH/, 'unreachable'],
+  [/certificate|\bTLS\b|\bSSL\b|EPROTO|altname/i, 'tls'],
+  [/SASL|authenti|credential|secret/i, 'authentication'],
+  [/ECONNRESET|EPIPE|closed|hang up/i, 'closed'],
+];
+
+/** The kind of failure that a message tells of: messages hold addresses, of which there is no end. */
+function upstreamFailure(message: string): string {
+  return upstreamFailures.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
 }

@@ -53,6 +53,9 @@ test('metrics carry what the observers and the sources tell', async () => {
   kafka.connectionOpened('orders');
   kafka.requestHandled('orders', 'Fetch', 17, 'forwarded', 3);
   kafka.bytes('orders', 'to-client', 4_096);
+  kafka.connectionClosed('orders', 'authentication failed: expired');
+  kafka.upstreamFailed('orders', 'Broker kafka-1:9092 cannot be used: connect ECONNREFUSED 10.0.0.1:9092.');
+  kafka.upstreamFailed('orders', 'Broker kafka-2:9092 cannot be used: unable to get local issuer certificate.');
   const gate = gateObserver(metrics);
   gate.decision('deny', 'read', 'topic');
   gate.authenticationFailed('expired');
@@ -69,6 +72,9 @@ test('metrics carry what the observers and the sources tell', async () => {
     'sluice_connections_opened_total{port="orders"} 1',
     'sluice_requests_total{port="orders",api="Fetch",outcome="forwarded"} 1',
     'sluice_bytes_total{port="orders",direction="to-client"} 4096',
+    'sluice_connections_closed_total{port="orders",reason="authentication failed"} 1',
+    'sluice_upstream_failures_total{port="orders",reason="refused"} 1',
+    'sluice_upstream_failures_total{port="orders",reason="tls"} 1',
     'sluice_decisions_total{effect="deny",action="read",resource_type="topic"} 1',
     'sluice_authentication_failures_total{code="expired"} 1',
     'sluice_policy_info{revision="abc"} 1',
