@@ -94,7 +94,7 @@ test('metrics carry what the observers and the sources tell', async () => {
     'each metric is described once',
   );
   const page = await readFile(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
-  const listed = [...page.matchAll(/^\| `(sluice_\w+)`/gm)].map(([, name]) => name);
+  const listed = [...page.matchAll(/^\| `(sluice_\w+)`/gm)].map(([, name]) => name ?? '');
   const own = names.filter((name) => !/^sluice_(process|nodejs)_/.test(name));
   assert.deepEqual(listed.toSorted(), own.toSorted(), 'docs/configuration.md lists every metric');
 });
