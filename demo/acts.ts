@@ -196,7 +196,7 @@ function told(error: unknown): string {
 }
 
 /** `flow.window` of `dev.sluice.audit.flow.window`. */
-export function codeOf(entry: Entry): string {
+function codeOf(entry: Entry): string {
   return entry.type.replace(/^dev\.sluice\.audit\./, '');
 }
 

@@ -30,7 +30,7 @@ export function createAddressBook(advertise: AdvertiseSettings, bootstrapPort: n
 }
 
 /** The name that stands for a node: `broker-$(nodeId).example.com`. */
-export function hostForNode(pattern: string, nodeId: number): string {
+function hostForNode(pattern: string, nodeId: number): string {
   return pattern.replaceAll('$(nodeId)', String(nodeId));
 }
 

@@ -10,7 +10,6 @@ import { Listener } from './listener.ts';
 import type { KafkaObserver } from './observer.ts';
 
 export type { KafkaObserver, RequestOutcome } from './observer.ts';
-export { silentObserver } from './observer.ts';
 
 export interface KafkaPortParts {
   readonly gate: Gate;

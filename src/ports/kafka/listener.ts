@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type Server, type Socket, createServer } from 'node:net';
-import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
+import { type SecureContextOptions, type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
 import { AuthenticationError, principalFromCertificate } from '../../identity/identity.ts';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import { authenticationTimeoutMs, unauthenticatedConnectionsMax } from '../../lib/limits.ts';
@@ -32,6 +32,7 @@ export class Listener {
   #certificatesTimer: NodeJS.Timeout | null = null;
   #certificatesDigest = '';
   #bound: HostPort | null = null;
+  #draining = false;
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
@@ -64,6 +65,7 @@ export class Listener {
 
   /** No new connections; those there are answer what is in flight, for `timeoutMs` at the most. */
   async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
     this.#stopAccepting();
     for (const connection of this.#connections) connection.drain();
     const deadline = performance.now() + timeoutMs;
@@ -170,12 +172,10 @@ export class Listener {
     const files = await readServerFiles(tls);
     this.#certificatesDigest = digestOf(files);
     const server = createTlsServer({
-      ...files,
+      ...contextOf(files, tls),
       requestCert: tls.clientAuth !== 'none',
-      rejectUnauthorized: tls.clientAuth === 'required',
-      minVersion: 'TLSv1.2',
-      // Resumed sessions would carry no client certificate to look at.
-      ...(tls.clientAuth === 'none' ? {} : { sessionTimeout: 0 }),
+      // Looked at in `#clientCertificate`, which can say in the log what was wrong with it.
+      rejectUnauthorized: false,
     });
     server.on('secureConnection', (secure) => this.#secured(secure));
     server.on('tlsClientError', (error, secure) => {
@@ -193,7 +193,7 @@ export class Listener {
       const files = await readServerFiles(tls);
       const digest = digestOf(files);
       if (digest === this.#certificatesDigest) return;
-      this.#tlsServer?.setSecureContext(files);
+      this.#tlsServer?.setSecureContext(contextOf(files, tls));
       this.#certificatesDigest = digest;
       this.#parts.logger.info({ file: tls.certFile }, 'the TLS certificate was renewed');
     } catch (error) {
@@ -212,11 +212,16 @@ export class Listener {
     this.#arriving.delete(raw);
     const target = this.#targetOf(secure, facts.target);
     if (target === null) {
-      this.#parts.logger.warn({ address: facts.address, serverName: String(secure.servername || '') }, 'a TLS server name is none of this port');
+      this.#parts.logger.warn({ address: facts.address, serverName: typeof secure.servername === 'string' ? secure.servername : '' }, 'a TLS server name is none of this port');
       secure.destroy();
       return;
     }
-    this.#hand(raw, { ...facts, target, socket: secure, tls: true, certificatePrincipal: this.#certificatePrincipal(secure, facts) });
+    const certificate = this.#clientCertificate(secure, facts);
+    if (certificate === 'refused') {
+      secure.destroy();
+      return;
+    }
+    this.#hand(raw, { ...facts, target, socket: secure, tls: true, certificatePrincipal: certificate });
   }
 
   /** In SNI mode the name says which broker is meant; a client without one is at the door, as with a plain address. */
@@ -227,39 +232,62 @@ export class Listener {
     return typeof name === 'string' && name !== '' ? nodeForServerName(advertise, name) : 'bootstrap';
   }
 
-  #certificatePrincipal(secure: TLSSocket, facts: ArrivalFacts): Principal | null {
-    const { certificates } = this.#parts.settings.authentication;
-    if (certificates.length === 0 || !secure.authorized) return null;
-    const raw = secure.getPeerX509Certificate()?.raw;
-    if (raw === undefined) return null;
-    try {
-      return principalFromCertificate({ raw }, certificates, this.#parts.clock.nowMs());
-    } catch (error) {
-      const failure = error instanceof AuthenticationError ? error : null;
-      this.#parts.gate.authenticationFailed(
-        {
-          code: failure?.code ?? 'certificate-unreadable',
-          detail: failure?.detail ?? messageOf(error),
-          claimedId: failure?.claimedId ?? '',
-          claimedIssuer: 'mtls',
-        },
-        {
-          port: this.#parts.settings.name,
-          address: facts.address,
-          addressPort: facts.addressPort,
-          clientId: '',
-          softwareName: '',
-          softwareVersion: '',
-          mechanism: 'MTLS',
-          tls: true,
-        },
-      );
-      return null;
+  /**
+   * Who the client's certificate says it is. One that the CAs do not vouch for ends the connection even where none is
+   * needed: whoever shows it means to be known by it.
+   */
+  #clientCertificate(secure: TLSSocket, facts: ArrivalFacts): Principal | 'refused' | null {
+    const { listen, authentication } = this.#parts.settings;
+    const clientAuth = listen.tls?.clientAuth ?? 'none';
+    const certificate = clientAuth === 'none' ? undefined : secure.getPeerX509Certificate();
+    if (certificate === undefined) {
+      if (clientAuth !== 'required') return null;
+      this.#certificateRefused({ code: 'certificate-missing', detail: 'no client certificate was sent; this port requires one' }, facts);
+      return 'refused';
     }
+    if (!secure.authorized) {
+      const why = String(secure.authorizationError);
+      const code = why === 'CERT_HAS_EXPIRED' ? 'expired' : why === 'CERT_NOT_YET_VALID' ? 'not-yet-valid' : 'certificate-untrusted';
+      const detail = `the client certificate was not accepted: ${why}; valid ${certificate.validFrom} to ${certificate.validTo}`;
+      this.#certificateRefused({ code, detail, claimedId: certificate.subject.replaceAll('\n', ',') }, facts);
+      return 'refused';
+    }
+    if (authentication.certificates.length === 0) return null;
+    try {
+      return principalFromCertificate({ raw: certificate.raw }, authentication.certificates, this.#parts.clock.nowMs());
+    } catch (error) {
+      const failure = error instanceof AuthenticationError ? error : { code: 'certificate-unreadable', detail: messageOf(error) };
+      this.#certificateRefused(failure, facts);
+      // Trusted but unmapped: it says nothing about who the client is, so a token still may where the port takes them.
+      return authentication.mechanisms.length === 0 ? 'refused' : null;
+    }
+  }
+
+  #certificateRefused(failure: { readonly code: string; readonly detail: string; readonly claimedId?: string | undefined }, facts: ArrivalFacts): void {
+    const { code, detail, claimedId = '' } = failure;
+    this.#parts.logger.info({ address: facts.address, code, reason: detail }, 'a client certificate was refused');
+    this.#parts.gate.authenticationFailed(
+      { code, detail, claimedId, claimedIssuer: 'mtls' },
+      {
+        port: this.#parts.settings.name,
+        address: facts.address,
+        addressPort: facts.addressPort,
+        clientId: '',
+        softwareName: '',
+        softwareVersion: '',
+        mechanism: 'MTLS',
+        tls: true,
+      },
+    );
   }
 
   #hand(raw: Socket, arrival: Arrival): void {
     this.#arriving.delete(raw);
+    // Its handshake was under way when the drain began.
+    if (this.#draining) {
+      arrival.socket.destroy();
+      return;
+    }
     this.#parts.observer.connectionOpened(this.#parts.settings.name);
     const connection = new ClientConnection(arrival, this.#parts, (closedConnection) => this.#connections.delete(closedConnection));
     this.#connections.add(connection);
@@ -295,6 +323,11 @@ async function readServerFiles(tls: ServerTlsSettings): Promise<ServerFiles> {
     key: await read(tls.keyFile),
     ...(tls.clientCaFile === undefined ? {} : { ca: await read(tls.clientCaFile) }),
   };
+}
+
+function contextOf(files: ServerFiles, { clientAuth }: ServerTlsSettings): SecureContextOptions & { sessionTimeout?: number } {
+  // Resumed sessions would carry no client certificate to look at.
+  return { ...files, minVersion: 'TLSv1.2', ...(clientAuth === 'none' ? {} : { sessionTimeout: 0 }) };
 }
 
 function digestOf(files: ServerFiles): string {

@@ -9,11 +9,3 @@ export interface KafkaObserver {
 }
 
 export type RequestOutcome = 'forwarded' | 'answered' | 'refused';
-
-export const silentObserver: KafkaObserver = {
-  connectionOpened() {},
-  connectionClosed() {},
-  requestHandled() {},
-  bytes() {},
-  upstreamFailed() {},
-};

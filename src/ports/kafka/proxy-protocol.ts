@@ -8,7 +8,7 @@ import { SluiceError } from '../../lib/errors.ts';
 const signature = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');
 const fixedBytes = 16;
 /** Addresses of two IPv6 ends are 36 bytes; the rest is room for extensions, which are skipped. */
-export const proxyHeaderBytesMax: number = 2_064;
+const proxyHeaderBytesMax = 2_064;
 
 export interface ProxyHeader {
   /** `null` for LOCAL connections (health checks) and address families other than TCP over IP: the socket's own address holds. */

@@ -97,6 +97,8 @@ async function clientCredentialsToken(settings: OAuthSettings): Promise<string> 
     undefined,
     oauth.ClientSecretBasic(secret),
   );
+  // Deprecated only so that it stands out: the operator wrote http:// into the configuration.
+  // oxlint-disable-next-line typescript/no-deprecated
   if (url.protocol === 'http:') oauth.allowInsecureRequests(server);
   const answer = await oauth
     .clientCredentialsGrant(server, settings.scope === undefined ? {} : { scope: settings.scope })
