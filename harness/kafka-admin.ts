@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { alterUserScramCredentialsV0, Connection } from '@platformatic/kafka';
+import { alterUserScramCredentialsV0, Connection, metadataV12 } from '@platformatic/kafka';
 import { Kafka, logLevel } from 'kafkajs';
 import type { AclEntry, Admin } from 'kafkajs';
 import { SluiceError } from '../src/lib/errors.ts';
@@ -48,7 +48,10 @@ export function createKafkaAdmin(addresses: readonly string[]): KafkaAdmin {
     async brokerIds() {
       return (await (await client()).describeCluster()).brokers.map(({ nodeId }) => nodeId);
     },
-    createTopic: async (name, options) => await createTopic(await client(), name, options ?? {}),
+    createTopic: async (name, options) => {
+      await createTopic(await client(), name, options ?? {});
+      for (const address of addresses) await knows(address, name, options?.partitions ?? 1);
+    },
     async deleteTopic(name) {
       await (await client()).deleteTopics({ topics: [name] });
     },
@@ -87,9 +90,13 @@ async function connectAdmin(addresses: readonly string[]): Promise<Admin> {
   return admin;
 }
 
+/** How long all brokers may take to hear of a new topic. */
+const topicTimeoutMs = 15_000;
+
 async function createTopic(admin: Admin, name: string, options: TopicOptions): Promise<void> {
   await admin.createTopics({
-    waitForLeaders: true,
+    // its own wait fails where the broker that it asks has not heard of the topic yet
+    waitForLeaders: false,
     topics: [
       {
         topic: name,
@@ -99,6 +106,33 @@ async function createTopic(admin: Admin, name: string, options: TopicOptions): P
       },
     ],
   });
+}
+
+/** Each broker hears of a topic in its own time. One that is down is not waited for. */
+async function knows(address: string, topic: string, partitions: number): Promise<void> {
+  const connection = new Connection('sluice-harness');
+  const [host = '', port = ''] = address.split(':');
+  try {
+    await connection.connect(host, Number(port));
+  } catch {
+    return;
+  }
+  try {
+    const giveUpAt = Date.now() + topicTimeoutMs;
+    for (;;) {
+      const found = await metadataV12.api.async(connection, [topic], false, false).then(
+        (answer) => answer.topics[0],
+        () => undefined,
+      );
+      if (found?.partitions.filter(({ leaderId }) => leaderId >= 0).length === partitions) return;
+      if (Date.now() > giveUpAt) {
+        throw new SluiceError('kafka-topic', `The broker at ${address} has not heard of topic ${topic} after ${topicTimeoutMs / 1000} s.`);
+      }
+      await sleep(50);
+    }
+  } finally {
+    await connection.close();
+  }
 }
 
 type Upsertion = Parameters<typeof alterUserScramCredentialsV0.createRequest>[1][number];

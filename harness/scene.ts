@@ -160,12 +160,13 @@ async function portSettings(options: SceneOptions, ground: Ground): Promise<Kafk
   };
 }
 
-/** A port per broker unless told otherwise; for TLS names, port 0 stands for the listener's own. */
+/** A port per broker unless told otherwise; port 0 stands for the scene's own. */
 function advertised(wanted: AdvertiseSettings | undefined, firstPort: number): AdvertiseSettings {
   if (wanted === undefined) {
     return { mode: 'ports', host: '127.0.0.1', firstPort: firstPort + 1, firstNodeId: 0, count: brokerPorts };
   }
-  return wanted.mode === 'sni' && wanted.port === 0 ? { ...wanted, port: firstPort } : wanted;
+  if (wanted.mode === 'sni') return wanted.port === 0 ? { ...wanted, port: firstPort } : wanted;
+  return wanted.firstPort === 0 ? { ...wanted, firstPort: firstPort + 1 } : wanted;
 }
 
 /** `a:1,b:2` as addresses. */
