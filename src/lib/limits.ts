@@ -119,3 +119,14 @@ export const batchElementsMax: number = 1_000_000;
 export const shareSessionsPerConnectionMax: number = 100;
 /** Partitions of one share session. */
 export const shareSessionPartitionsMax: number = 100_000;
+/** Members of consumer groups that one connection heartbeats for; what is known of the oldest is asked for again beyond it. */
+export const groupMembersPerConnectionMax: number = 100;
+/** A subscription's regular expression: its text, and what it compiles to. */
+export const subscriptionRegexCharsMax: number = 1_024;
+export const subscriptionRegexInstructionsMax: number = 2_000;
+/** Time that one expression may take over all topic names. */
+export const subscriptionRegexMatchMs: number = 250;
+/** Age at which the topic names that expressions are held against are asked for again. */
+export const subscriptionTopicsAgeMs: number = 5_000;
+/** Expressions of one cluster whose topics are remembered. */
+export const subscriptionRegexesMax: number = 1_000;

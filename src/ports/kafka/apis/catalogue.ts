@@ -14,6 +14,7 @@ import { alterClientQuotas, describeClientQuotas } from './quotas.ts';
 import { getTelemetrySubscriptions, pushTelemetry } from './telemetry.ts';
 import { shareAcknowledge } from './share-acknowledge.ts';
 import { shareFetch } from './share-fetch.ts';
+import { shareGroupHeartbeat } from './share-group-heartbeat.ts';
 import { alterShareGroupOffsets, deleteShareGroupOffsets, describeShareGroupOffsets } from './share-group-offsets.ts';
 import { streamsGroupHeartbeat } from './streams-group-heartbeat.ts';
 import { describeProducers, describeTransactions, listTransactions } from './transaction-views.ts';
@@ -23,7 +24,7 @@ import { createPartitions, createTopics, deleteRecords, deleteTopics } from './t
 import { fetch } from './fetch.ts';
 import { findCoordinator } from './find-coordinator.ts';
 import { consumerGroupDescribe, shareGroupDescribe, streamsGroupDescribe } from './group-descriptions.ts';
-import { consumerGroupHeartbeat, shareGroupHeartbeat } from './group-heartbeats.ts';
+import { consumerGroupHeartbeat } from './consumer-group-heartbeat.ts';
 import { heartbeat, joinGroup, leaveGroup, syncGroup } from './group-membership.ts';
 import { deleteGroups, describeGroups, listGroups } from './groups.ts';
 import { offsetCommit, offsetDelete } from './offset-commit.ts';

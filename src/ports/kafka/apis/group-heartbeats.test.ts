@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { consumerGroupHeartbeat, shareGroupHeartbeat } from './group-heartbeats.ts';
+import { consumerGroupHeartbeat } from './consumer-group-heartbeat.ts';
+import { shareGroupHeartbeat } from './share-group-heartbeat.ts';
 import { streamsGroupHeartbeat } from './streams-group-heartbeat.ts';
-import { ask, worldOf } from './testing.ts';
+import type { ConsumerGroupHeartbeatRequest, Draft } from '../protocol/protocol.ts';
+import { type Outcome, type World, ask, worldOf } from './testing.ts';
 
 describe('ConsumerGroupHeartbeat', () => {
   const request = { groupId: 'g', memberId: 'm', subscribedTopicNames: ['a', 'b'] };
@@ -24,9 +26,76 @@ describe('ConsumerGroupHeartbeat', () => {
     assert.equal((await ask(world, consumerGroupHeartbeat, 0, request)).unread, true);
     assert.equal((await ask(worldOf(['read group g']), consumerGroupHeartbeat, 0, { groupId: 'g', subscribedTopicNames: null })).unread, true);
   });
+});
 
-  it('does not offer the version that has regular expressions', () => {
-    assert.equal(consumerGroupHeartbeat.versions.max, 0);
+describe('ConsumerGroupHeartbeat by regular expression', () => {
+  const ids = { AAAAAAAAAAAAAAAAAAAAAQ: 'pay-a', AAAAAAAAAAAAAAAAAAAAAg: 'pay-hidden', AAAAAAAAAAAAAAAAAAAAAw: 'other' };
+  const sees = ['read group g', 'describe topic pay-a', 'describe topic other', 'describe topic pay-new'];
+  const beat = async (world: World, memberEpoch: number, more: Draft<ConsumerGroupHeartbeatRequest> = {}) =>
+    await ask(world, consumerGroupHeartbeat, 1, { groupId: 'g', memberId: 'm', memberEpoch, ...more });
+  const sent = (outcome: Outcome<'ConsumerGroupHeartbeat'>) => [outcome.forwarded?.subscribedTopicNames, outcome.forwarded?.subscribedTopicRegex];
+
+  it('the broker gets the names that the principal may describe, and never the expression', async () => {
+    const world = worldOf(sees, ids);
+    const first = await beat(world, 0, { subscribedTopicNames: ['other'], subscribedTopicRegex: 'pay-.*' });
+    assert.deepEqual(sent(first), [['other', 'pay-a'], null]);
+    assert.deepEqual(sent(await beat(world, 0, { subscribedTopicRegex: '.*' })), [['other', 'pay-a'], null], 'the names given before stay');
+  });
+
+  it('matches whole names', async () => {
+    assert.deepEqual(sent(await beat(worldOf(sees, ids), 0, { subscribedTopicRegex: 'pay' })), [[], null]);
+  });
+
+  it('a later heartbeat that says nothing passes unread, until topics or policy change', async () => {
+    const world = worldOf(sees, ids);
+    await beat(world, 0, { subscribedTopicRegex: 'pay-.*' });
+    assert.equal((await beat(world, 1)).unread, true);
+    world.topics.set('AAAAAAAAAAAAAAAAAAAABA', 'pay-new');
+    assert.deepEqual(sent(await beat(world, 1)), [['pay-a', 'pay-new'], null]);
+    assert.equal((await beat(world, 1)).unread, true);
+    world.permitted.delete('describe topic pay-a');
+    assert.deepEqual(sent(await beat(world, 2)), [['pay-new'], null]);
+    world.permitted.add('describe topic pay-hidden');
+    assert.deepEqual(sent(await beat(world, 3)), [['pay-hidden', 'pay-new'], null]);
+  });
+
+  it('gives the names again where the broker refused them', async () => {
+    const world = worldOf(sees, ids);
+    const first = await beat(world, 0, { subscribedTopicRegex: 'pay-.*' });
+    await first.deliver({ errorCode: 16 });
+    assert.deepEqual(sent(await beat(world, 1)), [['pay-a'], null]);
+  });
+
+  it('a member that comes over another connection is made to say everything again, once', async () => {
+    const world = worldOf(sees, ids);
+    await beat(world, 0, { subscribedTopicRegex: 'pay-.*' });
+    world.connection = {};
+    const asked = await beat(world, 5);
+    assert.deepEqual([asked.forwarded, asked.answer?.errorCode], [null, 14]);
+    assert.deepEqual(sent(await beat(world, 5, { subscribedTopicNames: [], subscribedTopicRegex: 'pay-.*' })), [['pay-a'], null]);
+    world.connection = {};
+    await beat(world, 5);
+    assert.equal((await beat(world, 5)).unread, true, 'one that has nothing to say is not asked forever');
+  });
+
+  it('an expression that is taken back takes its topics along', async () => {
+    const world = worldOf(sees, ids);
+    await beat(world, 0, { subscribedTopicNames: ['other'], subscribedTopicRegex: 'pay-.*' });
+    const gone = await beat(world, 1, { subscribedTopicRegex: '' });
+    assert.deepEqual(gone.forwarded?.subscribedTopicNames, ['other']);
+    assert.equal((await beat(world, 2)).unread, true);
+  });
+
+  it('does not let the expression through with a member that leaves', async () => {
+    const outcome = await beat(worldOf(sees, ids), -1, { subscribedTopicRegex: '.*' });
+    assert.deepEqual(sent(outcome), [null, null]);
+  });
+
+  it('refuses what is no expression, is too long, or grows too large', async () => {
+    for (const regex of ['[', 'a'.repeat(2000), 'a{1000}b{1000}c{1000}', 'a*+']) {
+      const outcome = await beat(worldOf(sees, ids), 0, { subscribedTopicRegex: regex });
+      assert.deepEqual([outcome.forwarded, outcome.answer?.errorCode], [null, 128], regex.slice(0, 30));
+    }
   });
 });
 

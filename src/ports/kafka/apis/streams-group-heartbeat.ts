@@ -13,7 +13,7 @@ import {
   type StreamsGroupHeartbeatResponse,
   errorCodes,
 } from '../protocol/protocol.ts';
-import { mayDescribeAll } from './group-heartbeats.ts';
+import { mayDescribeAll } from './described-topics.ts';
 import type { ApiHandler, Exchange, RequestAccess, Verdict } from './handler.ts';
 
 export const streamsGroupHeartbeat: ApiHandler<'StreamsGroupHeartbeat'> = {
