@@ -49,10 +49,13 @@ class HeldLog implements AuditLog {
   }
 }
 
-function gateOn(t: TestContext, log: AuditLog, mode: 'strict' | 'available'): RunningGate {
+function gateOn(t: TestContext, log: HeldLog, mode: 'strict' | 'available'): RunningGate {
   const clock = { nowMs: (): number => 1_000 };
   const gate = createGate({ policies: () => readers, audit: log, mode, windowMs: 5_000, clock, logger: silentLogger });
-  t.after(() => gate.close());
+  t.after(() => {
+    log.release();
+    return gate.close();
+  });
   return gate;
 }
 
