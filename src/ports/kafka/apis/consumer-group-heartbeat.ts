@@ -43,13 +43,16 @@ export const consumerGroupHeartbeat: ApiHandler<'ConsumerGroupHeartbeat'> = {
   handle(exchange) {
     const { request, version, access } = exchange;
     if (!access.may('read', 'group', request.groupId)) return refused(errorCodes.GROUP_AUTHORIZATION_FAILED);
-    if (!mayDescribeAll(request.subscribedTopicNames ?? [], access)) return refused(errorCodes.TOPIC_AUTHORIZATION_FAILED);
+    if (!mayDescribeAll(request.subscribedTopicNames ?? [], access))
+      return refused(errorCodes.TOPIC_AUTHORIZATION_FAILED);
     return version < regexVersion ? forwardUnread : subscribe(exchange);
   },
   refuse: (_request, errorCode) => ({ errorCode }),
 };
 
-function subscribe(exchange: Heartbeat): Verdict<'ConsumerGroupHeartbeat'> | Promise<Verdict<'ConsumerGroupHeartbeat'>> {
+function subscribe(
+  exchange: Heartbeat,
+): Verdict<'ConsumerGroupHeartbeat'> | Promise<Verdict<'ConsumerGroupHeartbeat'>> {
   const { request } = exchange;
   const { subscribedTopicNames: names, subscribedTopicRegex: regex, memberEpoch } = request;
   const members = membersOn(exchange.connection);
@@ -59,7 +62,11 @@ function subscribe(exchange: Heartbeat): Verdict<'ConsumerGroupHeartbeat'> | Pro
     members.delete(key);
     return regex === null ? forwardUnread : { kind: 'forward', request: { ...request, subscribedTopicRegex: null } };
   }
-  const next = { names: names ?? known?.names ?? [], regex: regex ?? known?.regex ?? '', resolved: known?.resolved ?? null };
+  const next = {
+    names: names ?? known?.names ?? [],
+    regex: regex ?? known?.regex ?? '',
+    resolved: known?.resolved ?? null,
+  };
   remember(members, key, next);
   if (known === undefined && names === null && regex === null && memberEpoch > 0) {
     return refused(errorCodes.COORDINATOR_LOAD_IN_PROGRESS);
@@ -71,14 +78,20 @@ function subscribe(exchange: Heartbeat): Verdict<'ConsumerGroupHeartbeat'> | Pro
   return { kind: 'forward', request: { ...request, subscribedTopicNames: next.names, subscribedTopicRegex: null } };
 }
 
-async function resolve(exchange: Heartbeat, subscription: Subscription, said: boolean): Promise<Verdict<'ConsumerGroupHeartbeat'>> {
+async function resolve(
+  exchange: Heartbeat,
+  subscription: Subscription,
+  said: boolean,
+): Promise<Verdict<'ConsumerGroupHeartbeat'>> {
   const { request, access, cluster, connection } = exchange;
   const match = await topicsMatching(cluster, subscription.regex);
   if (!match.ok) {
     membersOn(connection).delete(keyOf(request));
     return refused(errorCodes.INVALID_REGULAR_EXPRESSION, `The subscription's regular expression ${match.problem}.`);
   }
-  const names = [...new Set([...subscription.names, ...match.topics])].filter((name) => access.sees('describe', 'topic', name)).sort();
+  const names = [...new Set([...subscription.names, ...match.topics])]
+    .filter((name) => access.sees('describe', 'topic', name))
+    .sort();
   const resolved = names.join('\n');
   if (!said && resolved === subscription.resolved) return forwardUnread;
   subscription.resolved = resolved;

@@ -21,9 +21,19 @@ const shareVersion = 6;
 const shareKeyType = 2;
 
 /** What each key type names, and how its denial looks. */
-const keyTypes: ReadonlyMap<number, { readonly resource: ResourceType; readonly code: number; readonly message: string }> = new Map([
+const keyTypes: ReadonlyMap<
+  number,
+  { readonly resource: ResourceType; readonly code: number; readonly message: string }
+> = new Map([
   [0, { resource: 'group', code: errorCodes.GROUP_AUTHORIZATION_FAILED, message: 'Group authorization failed.' }],
-  [1, { resource: 'transactional-id', code: errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message: 'Transactional Id authorization failed.' }],
+  [
+    1,
+    {
+      resource: 'transactional-id',
+      code: errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+      message: 'Transactional Id authorization failed.',
+    },
+  ],
 ]);
 
 export const findCoordinator: ApiHandler<'FindCoordinator'> = {
@@ -35,7 +45,8 @@ export const findCoordinator: ApiHandler<'FindCoordinator'> = {
     const type = keyTypes.get(request.keyType);
     if (type === undefined) {
       const refusal = refusalOfOtherTypes(exchange);
-      if (refusal !== null) return { kind: 'answer', response: refusedWhole(request, version, refusal.code, refusal.message) };
+      if (refusal !== null)
+        return { kind: 'answer', response: refusedWhole(request, version, refusal.code, refusal.message) };
       return { kind: 'forward', onResponse: (response) => rewrite(exchange, response, []) };
     }
     const keys = version >= keysVersion ? request.coordinatorKeys : [request.key];
@@ -58,9 +69,16 @@ export const findCoordinator: ApiHandler<'FindCoordinator'> = {
   refuse: (request, code, version) => refusedWhole(request, version, code, null),
 };
 
-function refusalOfOtherTypes({ request, version, access }: Exchange<'FindCoordinator'>): { readonly code: number; readonly message: string } | null {
+function refusalOfOtherTypes({
+  request,
+  version,
+  access,
+}: Exchange<'FindCoordinator'>): { readonly code: number; readonly message: string } | null {
   if (request.keyType !== shareKeyType) {
-    access.refused('coordinator-type-unknown', `coordinator key type ${request.keyType} is none that the gateway knows`);
+    access.refused(
+      'coordinator-type-unknown',
+      `coordinator key type ${request.keyType} is none that the gateway knows`,
+    );
     return { code: errorCodes.INVALID_REQUEST, message: `Coordinator key type ${request.keyType} is unknown.` };
   }
   if (version < shareVersion) return { code: errorCodes.INVALID_REQUEST, message: '' };
@@ -78,7 +96,11 @@ function refusedWhole(
   return { coordinators: coordinatorKeys.map((key) => noCoordinator(key, errorCode, errorMessage)) };
 }
 
-function noCoordinator(key: string, errorCode: number, errorMessage: string | null): FindCoordinatorResponseCoordinator {
+function noCoordinator(
+  key: string,
+  errorCode: number,
+  errorMessage: string | null,
+): FindCoordinatorResponseCoordinator {
   return { key, nodeId: -1, host: '', port: -1, errorCode, errorMessage };
 }
 

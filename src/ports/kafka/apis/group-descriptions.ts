@@ -61,10 +61,18 @@ function permittedGroups<G extends Described>(
   kind: Kind<G>,
 ): { readonly allowed: string[]; readonly refused: G[] } {
   const { allowed, denied } = splitGroups(groupIds, (groupId) => access.may('describe', 'group', groupId));
-  return { allowed, refused: denied.map((groupId) => kind.withError(groupId, errorCodes.GROUP_AUTHORIZATION_FAILED, null)) };
+  return {
+    allowed,
+    refused: denied.map((groupId) => kind.withError(groupId, errorCodes.GROUP_AUTHORIZATION_FAILED, null)),
+  };
 }
 
-function described(): { groupState: string; groupEpoch: number; assignmentEpoch: number; authorizedOperations: number } {
+function described(): {
+  groupState: string;
+  groupEpoch: number;
+  assignmentEpoch: number;
+  authorizedOperations: number;
+} {
   return { groupState: '', groupEpoch: 0, assignmentEpoch: 0, authorizedOperations: operationsNotAsked };
 }
 
@@ -93,7 +101,12 @@ function describing<N extends DescribeApi, G extends Described>(
         ...(refused.length === 0 ? {} : { request: withIds(request, allowed) }),
         onResponse(response) {
           const groups = groupsOf(response);
-          groups.splice(0, groups.length, ...shown(groups, kind, request.includeAuthorizedOperations, access), ...refused);
+          groups.splice(
+            0,
+            groups.length,
+            ...shown(groups, kind, request.includeAuthorizedOperations, access),
+            ...refused,
+          );
           return true;
         },
       };
@@ -103,8 +116,16 @@ function describing<N extends DescribeApi, G extends Described>(
 }
 
 const consumerKind: Kind<ConsumerGroupDescribeResponseDescribedGroup> = {
-  withError: (groupId, errorCode, errorMessage) => ({ ...described(), groupId, errorCode, errorMessage, assignorName: '', members: [] }),
-  topicsOf: ({ members }) => topicsAssigned(members.flatMap(({ assignment, targetAssignment }) => [assignment, targetAssignment])),
+  withError: (groupId, errorCode, errorMessage) => ({
+    ...described(),
+    groupId,
+    errorCode,
+    errorMessage,
+    assignorName: '',
+    members: [],
+  }),
+  topicsOf: ({ members }) =>
+    topicsAssigned(members.flatMap(({ assignment, targetAssignment }) => [assignment, targetAssignment])),
   hiddenMessage: hiddenAssignment,
 };
 
@@ -118,7 +139,14 @@ export const consumerGroupDescribe: ApiHandler<'ConsumerGroupDescribe'> = descri
 );
 
 const shareKind: Kind<ShareGroupDescribeResponseDescribedGroup> = {
-  withError: (groupId, errorCode, errorMessage) => ({ ...described(), groupId, errorCode, errorMessage, assignorName: '', members: [] }),
+  withError: (groupId, errorCode, errorMessage) => ({
+    ...described(),
+    groupId,
+    errorCode,
+    errorMessage,
+    assignorName: '',
+    members: [],
+  }),
   topicsOf: ({ members }) => topicsAssigned(members.map(({ assignment }) => assignment)),
   hiddenMessage: hiddenAssignment,
 };
@@ -133,7 +161,14 @@ export const shareGroupDescribe: ApiHandler<'ShareGroupDescribe'> = describing(
 );
 
 const streamsKind: Kind<StreamsGroupDescribeResponseDescribedGroup> = {
-  withError: (groupId, errorCode, errorMessage) => ({ ...described(), groupId, errorCode, errorMessage, topology: null, members: [] }),
+  withError: (groupId, errorCode, errorMessage) => ({
+    ...described(),
+    groupId,
+    errorCode,
+    errorMessage,
+    topology: null,
+    members: [],
+  }),
   topicsOf: ({ topology }) =>
     (topology?.subtopologies ?? []).flatMap((part) => [
       ...part.sourceTopics,

@@ -10,7 +10,12 @@ describe('ConsumerGroupHeartbeat', () => {
   const request = { groupId: 'g', memberId: 'm', subscribedTopicNames: ['a', 'b'] };
 
   it('needs READ on the group', async () => {
-    const outcome = await ask(worldOf(['describe group g', 'describe topic a', 'describe topic b']), consumerGroupHeartbeat, 0, request);
+    const outcome = await ask(
+      worldOf(['describe group g', 'describe topic a', 'describe topic b']),
+      consumerGroupHeartbeat,
+      0,
+      request,
+    );
     assert.deepEqual([outcome.forwarded, outcome.answer?.errorCode], [null, 30]);
   });
 
@@ -24,22 +29,37 @@ describe('ConsumerGroupHeartbeat', () => {
   it('passes unread where all is permitted, and where nothing changed', async () => {
     const world = worldOf(['read group g', 'describe topic a', 'describe topic b']);
     assert.equal((await ask(world, consumerGroupHeartbeat, 0, request)).unread, true);
-    assert.equal((await ask(worldOf(['read group g']), consumerGroupHeartbeat, 0, { groupId: 'g', subscribedTopicNames: null })).unread, true);
+    assert.equal(
+      (await ask(worldOf(['read group g']), consumerGroupHeartbeat, 0, { groupId: 'g', subscribedTopicNames: null }))
+        .unread,
+      true,
+    );
   });
 });
 
 describe('ConsumerGroupHeartbeat by regular expression', () => {
-  const ids = { AAAAAAAAAAAAAAAAAAAAAQ: 'pay-a', AAAAAAAAAAAAAAAAAAAAAg: 'pay-hidden', AAAAAAAAAAAAAAAAAAAAAw: 'other' };
+  const ids = {
+    AAAAAAAAAAAAAAAAAAAAAQ: 'pay-a',
+    AAAAAAAAAAAAAAAAAAAAAg: 'pay-hidden',
+    AAAAAAAAAAAAAAAAAAAAAw: 'other',
+  };
   const sees = ['read group g', 'describe topic pay-a', 'describe topic other', 'describe topic pay-new'];
   const beat = async (world: World, memberEpoch: number, more: Draft<ConsumerGroupHeartbeatRequest> = {}) =>
     await ask(world, consumerGroupHeartbeat, 1, { groupId: 'g', memberId: 'm', memberEpoch, ...more });
-  const sent = (outcome: Outcome<'ConsumerGroupHeartbeat'>) => [outcome.forwarded?.subscribedTopicNames, outcome.forwarded?.subscribedTopicRegex];
+  const sent = (outcome: Outcome<'ConsumerGroupHeartbeat'>) => [
+    outcome.forwarded?.subscribedTopicNames,
+    outcome.forwarded?.subscribedTopicRegex,
+  ];
 
   it('the broker gets the names that the principal may describe, and never the expression', async () => {
     const world = worldOf(sees, ids);
     const first = await beat(world, 0, { subscribedTopicNames: ['other'], subscribedTopicRegex: 'pay-.*' });
     assert.deepEqual(sent(first), [['other', 'pay-a'], null]);
-    assert.deepEqual(sent(await beat(world, 0, { subscribedTopicRegex: '.*' })), [['other', 'pay-a'], null], 'the names given before stay');
+    assert.deepEqual(
+      sent(await beat(world, 0, { subscribedTopicRegex: '.*' })),
+      [['other', 'pay-a'], null],
+      'the names given before stay',
+    );
   });
 
   it('matches whole names', async () => {
@@ -72,7 +92,10 @@ describe('ConsumerGroupHeartbeat by regular expression', () => {
     world.connection = {};
     const asked = await beat(world, 5);
     assert.deepEqual([asked.forwarded, asked.answer?.errorCode], [null, 14]);
-    assert.deepEqual(sent(await beat(world, 5, { subscribedTopicNames: [], subscribedTopicRegex: 'pay-.*' })), [['pay-a'], null]);
+    assert.deepEqual(sent(await beat(world, 5, { subscribedTopicNames: [], subscribedTopicRegex: 'pay-.*' })), [
+      ['pay-a'],
+      null,
+    ]);
     world.connection = {};
     await beat(world, 5);
     assert.equal((await beat(world, 5)).unread, true, 'one that has nothing to say is not asked forever');
@@ -104,7 +127,10 @@ describe('ShareGroupHeartbeat', () => {
     const request = { groupId: 'g', memberId: 'm', subscribedTopicNames: ['a'] };
     assert.equal((await ask(worldOf(['describe topic a']), shareGroupHeartbeat, 1, request)).answer?.errorCode, 30);
     assert.equal((await ask(worldOf(['read group g']), shareGroupHeartbeat, 1, request)).answer?.errorCode, 29);
-    assert.equal((await ask(worldOf(['read group g', 'describe topic a']), shareGroupHeartbeat, 1, request)).unread, true);
+    assert.equal(
+      (await ask(worldOf(['read group g', 'describe topic a']), shareGroupHeartbeat, 1, request)).unread,
+      true,
+    );
   });
 });
 
@@ -153,7 +179,7 @@ describe('StreamsGroupHeartbeat', () => {
     }
   });
 
-  it('refuses regular expressions, which the broker would resolve by the gateway\'s rights', async () => {
+  it("refuses regular expressions, which the broker would resolve by the gateway's rights", async () => {
     const world = worldOf(sees);
     const outcome = await ask(world, streamsGroupHeartbeat, 0, {
       ...request,
@@ -169,12 +195,18 @@ describe('StreamsGroupHeartbeat', () => {
       partitionsByUserEndpoint: [
         {
           userEndpoint: { host: 'app-1', port: 1 },
-          activePartitions: [{ topic: 'in', partitions: [0] }, { topic: 'hidden', partitions: [0] }],
+          activePartitions: [
+            { topic: 'in', partitions: [0] },
+            { topic: 'hidden', partitions: [0] },
+          ],
           standbyPartitions: [{ topic: 'hidden', partitions: [1] }],
         },
       ],
     });
-    assert.deepEqual(delivered.partitionsByUserEndpoint?.[0]?.activePartitions.map(({ topic }) => topic), ['in']);
+    assert.deepEqual(
+      delivered.partitionsByUserEndpoint?.[0]?.activePartitions.map(({ topic }) => topic),
+      ['in'],
+    );
     assert.deepEqual(delivered.partitionsByUserEndpoint?.[0]?.standbyPartitions, []);
   });
 });

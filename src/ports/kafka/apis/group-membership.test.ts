@@ -14,7 +14,15 @@ describe('group membership', () => {
       assert.equal(no.forwarded, null);
       assert.deepEqual(
         { ...no.answer },
-        { ...no.answer, errorCode: denied, generationId: -1, memberId: '', leader: '', members: [], protocolName: version === 0 ? '' : null },
+        {
+          ...no.answer,
+          errorCode: denied,
+          generationId: -1,
+          memberId: '',
+          leader: '',
+          members: [],
+          protocolName: version === 0 ? '' : null,
+        },
       );
       const world = worldOf(['read group billing']);
       const yes = await ask(world, joinGroup, version, request);
@@ -27,7 +35,9 @@ describe('group membership', () => {
     const allowed = worldOf(['read group billing']);
     for (const handler of [heartbeat, leaveGroup, syncGroup] as const) {
       for (const version of [handler.versions.min, handler.versions.max]) {
-        const no = await ask(worldOf(['read topic billing']), handler as typeof heartbeat, version, { groupId: 'billing' });
+        const no = await ask(worldOf(['read topic billing']), handler as typeof heartbeat, version, {
+          groupId: 'billing',
+        });
         assert.equal(no.forwarded, null, `${handler.name} v${version}`);
         assert.equal(no.answer?.errorCode, denied);
         const yes = await ask(allowed, handler as typeof heartbeat, version, { groupId: 'billing' });

@@ -3,7 +3,13 @@
  * and asks READ on it; denied, the whole request gets 30. What members tell each other (subscriptions, assignments)
  * is opaque to brokers and to the gateway: what a member may read is settled where it fetches and commits.
  */
-import { type ApiName, type Draft, type RequestMessages, type ResponseMessages, errorCodes } from '../protocol/protocol.ts';
+import {
+  type ApiName,
+  type Draft,
+  type RequestMessages,
+  type ResponseMessages,
+  errorCodes,
+} from '../protocol/protocol.ts';
 import { type ApiHandler, forwardUnread } from './handler.ts';
 
 /** From here on JoinGroup says "no protocol" by null; before, by the empty string. */

@@ -16,7 +16,8 @@ export const listGroups: ApiHandler<'ListGroups'> = {
   unavailableCode: errorCodes.COORDINATOR_NOT_AVAILABLE,
   handle({ access }) {
     // Silent as at brokers: whoever may not describe the cluster still gets an answer.
-    if (access.sees('describe', 'cluster', clusterName) && access.may('describe', 'cluster', clusterName)) return forwardUnread;
+    if (access.sees('describe', 'cluster', clusterName) && access.may('describe', 'cluster', clusterName))
+      return forwardUnread;
     return {
       kind: 'forward',
       onResponse(response) {

@@ -44,7 +44,10 @@ function commitByTopic(
   );
   if (denied.length === 0) return forwardUnread;
   const refused = denied.map((topic) =>
-    refusedTopic(topic, nameOf(topic) === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED),
+    refusedTopic(
+      topic,
+      nameOf(topic) === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED,
+    ),
   );
   if (allowed.length === 0) return { kind: 'answer', response: { topics: refused } };
   return {

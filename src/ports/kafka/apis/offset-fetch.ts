@@ -47,7 +47,10 @@ export const offsetFetch: ApiHandler<'OffsetFetch'> = {
   },
   refuse(request, code, version) {
     const groups = version < groupsVersion ? [onlyGroup(request)] : request.groups;
-    return inVersion(groups.map((group) => refusedGroup(group, code, version)), version);
+    return inVersion(
+      groups.map((group) => refusedGroup(group, code, version)),
+      version,
+    );
   },
 };
 
@@ -81,7 +84,10 @@ function onlyGroup({ groupId, topics }: Exchange<'OffsetFetch'>['request']): Gro
   };
 }
 
-function requestOf({ request, version }: Exchange<'OffsetFetch'>, groups: readonly Group[]): Draft<Exchange<'OffsetFetch'>['request']> {
+function requestOf(
+  { request, version }: Exchange<'OffsetFetch'>,
+  groups: readonly Group[],
+): Draft<Exchange<'OffsetFetch'>['request']> {
   if (version >= groupsVersion) return { ...request, groups };
   const topics = groups[0]?.topics ?? null;
   return { ...request, topics: topics?.map(({ name, partitionIndexes }) => ({ name, partitionIndexes })) ?? null };
@@ -102,7 +108,11 @@ function planOf(exchange: Exchange<'OffsetFetch'>, group: Group): GroupPlan {
   };
 }
 
-function permittedPartitions({ access, cluster, version }: Exchange<'OffsetFetch'>, topic: Topic, denied: TopicAnswer[]): Topic[] {
+function permittedPartitions(
+  { access, cluster, version }: Exchange<'OffsetFetch'>,
+  topic: Topic,
+  denied: TopicAnswer[],
+): Topic[] {
   const name = version >= topicIdVersion ? cluster.topicName(topic.topicId) : topic.name;
   if (name === undefined) {
     denied.push(refusedTopic(topic, topic.partitionIndexes, errorCodes.UNKNOWN_TOPIC_ID));
@@ -120,10 +130,15 @@ function permittedPartitions({ access, cluster, version }: Exchange<'OffsetFetch
 }
 
 /** For the form that asks for all topics of a group: what the principal may not know of goes out in silence. */
-async function leaveOutHidden({ access, cluster, version }: Exchange<'OffsetFetch'>, response: OffsetFetchResponse): Promise<void> {
+async function leaveOutHidden(
+  { access, cluster, version }: Exchange<'OffsetFetch'>,
+  response: OffsetFetchResponse,
+): Promise<void> {
   if (version < groupsVersion) {
     response.topics = response.topics.filter((topic) => {
-      topic.partitions = topic.partitions.filter(({ partitionIndex }) => access.sees('describe', 'topic', topic.name, partitionIndex));
+      topic.partitions = topic.partitions.filter(({ partitionIndex }) =>
+        access.sees('describe', 'topic', topic.name, partitionIndex),
+      );
       return topic.partitions.length > 0;
     });
     return;
@@ -134,7 +149,9 @@ async function leaveOutHidden({ access, cluster, version }: Exchange<'OffsetFetc
     group.topics = group.topics.filter((topic) => {
       const name = byId ? cluster.topicName(topic.topicId) : topic.name;
       if (name === undefined) return false;
-      topic.partitions = topic.partitions.filter(({ partitionIndex }) => access.sees('describe', 'topic', name, partitionIndex));
+      topic.partitions = topic.partitions.filter(({ partitionIndex }) =>
+        access.sees('describe', 'topic', name, partitionIndex),
+      );
       return topic.partitions.length > 0;
     });
   }
@@ -166,7 +183,11 @@ function inVersion(groups: readonly GroupAnswer[], version: number): Draft<Offse
 
 function refusedGroup({ groupId, topics }: Group, code: number, version: number): GroupAnswer {
   if (version >= groupErrorVersion) return { groupId, topics: [], errorCode: code };
-  return { groupId, topics: (topics ?? []).map((topic) => refusedTopic(topic, topic.partitionIndexes, code)), errorCode: code };
+  return {
+    groupId,
+    topics: (topics ?? []).map((topic) => refusedTopic(topic, topic.partitionIndexes, code)),
+    errorCode: code,
+  };
 }
 
 function refusedTopic({ name, topicId }: Topic, partitions: readonly number[], errorCode: number): TopicAnswer {

@@ -5,7 +5,11 @@
  *
  * Where all partitions are denied the request still goes on, without them: it counts in the session's epochs.
  */
-import { type ShareAcknowledgeResponse, type ShareAcknowledgeResponsePartitionData, errorCodes } from '../protocol/protocol.ts';
+import {
+  type ShareAcknowledgeResponse,
+  type ShareAcknowledgeResponsePartitionData,
+  errorCodes,
+} from '../protocol/protocol.ts';
 import { rewriteBrokers } from './broker-addresses.ts';
 import type { ApiHandler, Exchange, Verdict } from './handler.ts';
 import { endShareSession, shareSession } from './share-sessions.ts';
@@ -42,7 +46,8 @@ async function handle(exchange: Exchange<'ShareAcknowledge'>): Promise<Verdict<'
     (topic, partition) => topic !== '' && access.may('read', 'topic', topic, partition),
   );
   const refused = denied.map(({ topicId, partitions }): TopicAnswer => {
-    const code = cluster.topicName(topicId) === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED;
+    const code =
+      cluster.topicName(topicId) === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED;
     return { topicId, partitions: partitions.map(({ partitionIndex }) => refusedPartition(partitionIndex, code)) };
   });
   return {
@@ -59,7 +64,10 @@ async function handle(exchange: Exchange<'ShareAcknowledge'>): Promise<Verdict<'
   };
 }
 
-function rewriteLeaders({ cluster, addresses }: Exchange<'ShareAcknowledge'>, response: ShareAcknowledgeResponse): boolean {
+function rewriteLeaders(
+  { cluster, addresses }: Exchange<'ShareAcknowledge'>,
+  response: ShareAcknowledgeResponse,
+): boolean {
   if (response.nodeEndpoints.length === 0) return false;
   cluster.learnBrokers(response.nodeEndpoints);
   response.nodeEndpoints = rewriteBrokers(response.nodeEndpoints, addresses);

@@ -34,7 +34,11 @@ export interface SharePlan {
  *
  * @param final the request ends its session: it acknowledges, and fetches nothing
  */
-export async function planShareFetch(exchange: Exchange<'ShareFetch'>, session: ShareSession, final: boolean): Promise<SharePlan> {
+export async function planShareFetch(
+  exchange: Exchange<'ShareFetch'>,
+  session: ShareSession,
+  final: boolean,
+): Promise<SharePlan> {
   const { request, cluster } = exchange;
   const named = request.topics.map(({ topicId }) => topicId);
   await cluster.resolveTopics([...named, ...session.withheld.topicIds(), ...session.granted.topicIds()]);
@@ -135,13 +139,19 @@ class Planning {
 
   #withhold(
     topicId: string,
-    { partitionIndex, acknowledgementBatches }: Pick<ShareFetchRequestFetchPartition, 'partitionIndex' | 'acknowledgementBatches'>,
+    {
+      partitionIndex,
+      acknowledgementBatches,
+    }: Pick<ShareFetchRequestFetchPartition, 'partitionIndex' | 'acknowledgementBatches'>,
     code: number,
   ): void {
     if (this.#session.granted.delete(topicId, partitionIndex)) this.#revoked.add(topicId, partitionIndex);
     if (!this.#final) this.#session.withheld.add(topicId, partitionIndex);
     const partitions = this.#refusals.get(topicId) ?? new Map<number, Refusal>();
-    partitions.set(partitionIndex, { code: this.#final ? 0 : code, acknowledgeCode: acknowledgementBatches.length > 0 ? code : 0 });
+    partitions.set(partitionIndex, {
+      code: this.#final ? 0 : code,
+      acknowledgeCode: acknowledgementBatches.length > 0 ? code : 0,
+    });
     this.#refusals.set(topicId, partitions);
   }
 }

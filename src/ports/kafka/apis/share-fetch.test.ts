@@ -17,24 +17,45 @@ function world(...permitted: string[]): World {
   return worldOf(['read group g', ...permitted], topicsOfWorld);
 }
 
-async function fetchOf(where: World, epoch: number, topics: Draft<ShareFetchRequest>['topics'] = [], more: Draft<ShareFetchRequest> = {}): Promise<Outcome<'ShareFetch'>> {
-  return await ask(where, shareFetch, version, { groupId: 'g', memberId: 'm', shareSessionEpoch: epoch, topics, ...more });
+async function fetchOf(
+  where: World,
+  epoch: number,
+  topics: Draft<ShareFetchRequest>['topics'] = [],
+  more: Draft<ShareFetchRequest> = {},
+): Promise<Outcome<'ShareFetch'>> {
+  return await ask(where, shareFetch, version, {
+    groupId: 'g',
+    memberId: 'm',
+    shareSessionEpoch: epoch,
+    topics,
+    ...more,
+  });
 }
 
-const named = (topicId: string, ...partitions: number[]) => ({ topicId, partitions: partitions.map((partitionIndex) => ({ partitionIndex })) });
+const named = (topicId: string, ...partitions: number[]) => ({
+  topicId,
+  partitions: partitions.map((partitionIndex) => ({ partitionIndex })),
+});
 
 /** Partitions as `topic:partition`, by the last character but one of the topic's id. */
 function partitionsOf(topics: ShareFetchRequest['topics'] | undefined): string[] {
-  return (topics ?? []).flatMap(({ topicId, partitions }) => partitions.map(({ partitionIndex }) => `${nameOf(topicId)}:${partitionIndex}`));
+  return (topics ?? []).flatMap(({ topicId, partitions }) =>
+    partitions.map(({ partitionIndex }) => `${nameOf(topicId)}:${partitionIndex}`),
+  );
 }
 
 function forgottenOf(outcome: Outcome<'ShareFetch'>): string[] {
-  return (outcome.forwarded?.forgottenTopicsData ?? []).flatMap(({ topicId, partitions }) => partitions.map((partition) => `${nameOf(topicId)}:${partition}`));
+  return (outcome.forwarded?.forgottenTopicsData ?? []).flatMap(({ topicId, partitions }) =>
+    partitions.map((partition) => `${nameOf(topicId)}:${partition}`),
+  );
 }
 
 function errorsOf(response: ShareFetchResponse | null): string[] {
   return (response?.responses ?? []).flatMap(({ topicId, partitions }) =>
-    partitions.map(({ partitionIndex, errorCode, acknowledgeErrorCode }) => `${nameOf(topicId)}:${partitionIndex}=${errorCode},${acknowledgeErrorCode}`),
+    partitions.map(
+      ({ partitionIndex, errorCode, acknowledgeErrorCode }) =>
+        `${nameOf(topicId)}:${partitionIndex}=${errorCode},${acknowledgeErrorCode}`,
+    ),
   );
 }
 
@@ -44,7 +65,14 @@ function nameOf(topicId: string): string {
 
 /** Batches of two records each. */
 function recordsAt(...baseOffsets: bigint[]): Buffer {
-  const record = (offsetDelta: number) => ({ attributes: 0, timestampDelta: 0n, offsetDelta, key: null, value: Buffer.from('x'), headers: [] });
+  const record = (offsetDelta: number) => ({
+    attributes: 0,
+    timestampDelta: 0n,
+    offsetDelta,
+    key: null,
+    value: Buffer.from('x'),
+    headers: [],
+  });
   const header = {
     partitionLeaderEpoch: 0,
     attributes: 0,
@@ -80,7 +108,7 @@ describe('ShareFetch', () => {
     assert.equal((await fetchOf(where, 1)).unread, true);
   });
 
-  it('takes a revoked partition out of the broker\'s session, though the client does not name it again', async () => {
+  it("takes a revoked partition out of the broker's session, though the client does not name it again", async () => {
     const where = world('read topic a', 'read topic b');
     await fetchOf(where, 0, [named(a, 0), named(b, 0, 1)]);
     where.permitted.delete('read topic b');
@@ -135,7 +163,13 @@ describe('ShareFetch', () => {
     where.permitted.delete('read topic b');
     const data = (topicId: string) => ({
       topicId,
-      partitions: [{ partitionIndex: 0, records: recordsAt(10n), acquiredRecords: [{ firstOffset: 10n, lastOffset: 11n, deliveryCount: 1 }] }],
+      partitions: [
+        {
+          partitionIndex: 0,
+          records: recordsAt(10n),
+          acquiredRecords: [{ firstOffset: 10n, lastOffset: 11n, deliveryCount: 1 }],
+        },
+      ],
     });
     const delivered = await outcome.deliver({ responses: [data(a), data(b)] });
     assert.deepEqual(errorsOf(delivered), ['a:0=0,0', 'b:0=29,0']);
@@ -148,15 +182,25 @@ describe('ShareFetch', () => {
   it('accounts runs of offsets, not what lies between them', async () => {
     const where = world('read topic a');
     const outcome = await fetchOf(where, 0, [named(a, 3)]);
-    await outcome.deliver({ responses: [{ topicId: a, partitions: [{ partitionIndex: 3, records: recordsAt(10n, 12n, 20n) }] }] });
+    await outcome.deliver({
+      responses: [{ topicId: a, partitions: [{ partitionIndex: 3, records: recordsAt(10n, 12n, 20n) }] }],
+    });
     assert.deepEqual(where.flows, ['read a 3 10-13 4', 'read a 3 20-21 2']);
   });
 
   it('rewrites the leaders it names', async () => {
     const where = world('read topic a');
     const outcome = await fetchOf(where, 0, [named(a, 0)]);
-    const delivered = await outcome.deliver({ nodeEndpoints: [{ nodeId: 2, host: 'inside', port: 1 }, { nodeId: 9, host: 'inside-9', port: 1 }] });
-    assert.deepEqual(delivered.nodeEndpoints.map(({ nodeId, host, port }) => [nodeId, host, port]), [[2, 'gateway', 9002]]);
+    const delivered = await outcome.deliver({
+      nodeEndpoints: [
+        { nodeId: 2, host: 'inside', port: 1 },
+        { nodeId: 9, host: 'inside-9', port: 1 },
+      ],
+    });
+    assert.deepEqual(
+      delivered.nodeEndpoints.map(({ nodeId, host, port }) => [nodeId, host, port]),
+      [[2, 'gateway', 9002]],
+    );
   });
 });
 
@@ -168,7 +212,11 @@ describe('share sessions of others', () => {
     for (const epoch of [1, -1]) {
       const stolen = await fetchOf(where, epoch);
       assert.deepEqual([stolen.forwarded, stolen.answer?.errorCode], [null, 122]);
-      const acknowledged = await ask(where, shareAcknowledge, version, { groupId: 'g', memberId: 'm', shareSessionEpoch: epoch });
+      const acknowledged = await ask(where, shareAcknowledge, version, {
+        groupId: 'g',
+        memberId: 'm',
+        shareSessionEpoch: epoch,
+      });
       assert.deepEqual([acknowledged.forwarded, acknowledged.answer?.errorCode], [null, 122]);
     }
     assert.deepEqual(new Set(where.refusals), new Set(['share-session-unknown']));
@@ -212,12 +260,22 @@ describe('ShareAcknowledge', () => {
         shareSessionEpoch: 1,
         topics: [a, b, none].map((topicId) => ({ topicId, partitions: [partition(0)] })),
       });
-      assert.deepEqual(outcome.forwarded?.topics.map(({ topicId }) => topicId), [a]);
+      assert.deepEqual(
+        outcome.forwarded?.topics.map(({ topicId }) => topicId),
+        [a],
+      );
       const delivered = await outcome.deliver({
         responses: [{ topicId: a, partitions: [{ partitionIndex: 0 }] }],
         nodeEndpoints: [{ nodeId: 1, host: 'inside', port: 1 }],
       });
-      assert.deepEqual(delivered.responses.map(({ topicId, partitions }) => [topicId, partitions[0]?.errorCode]), [[a, 0], [b, 29], [none, 100]]);
+      assert.deepEqual(
+        delivered.responses.map(({ topicId, partitions }) => [topicId, partitions[0]?.errorCode]),
+        [
+          [a, 0],
+          [b, 29],
+          [none, 100],
+        ],
+      );
       assert.equal(delivered.nodeEndpoints[0]?.host, 'gateway');
     });
   }

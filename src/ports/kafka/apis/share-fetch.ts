@@ -42,7 +42,8 @@ async function handle(exchange: Exchange<'ShareFetch'>): Promise<Verdict<'ShareF
   let session = shareSession(connection, groupId, memberId);
   if (epoch === initialEpoch) {
     const begun = beginShareSession(connection, groupId, memberId);
-    if (begun === null) return refusedWhole(errorCodes.SHARE_SESSION_LIMIT_REACHED, 'This connection has too many share sessions.');
+    if (begun === null)
+      return refusedWhole(errorCodes.SHARE_SESSION_LIMIT_REACHED, 'This connection has too many share sessions.');
     session = begun;
   }
   if (session === undefined) {
@@ -53,7 +54,10 @@ async function handle(exchange: Exchange<'ShareFetch'>): Promise<Verdict<'ShareF
   const plan = await planShareFetch(exchange, session, epoch === finalEpoch);
   if (session.granted.size + session.withheld.size > shareSessionPartitionsMax) {
     endShareSession(connection, groupId, memberId, session);
-    return refusedWhole(errorCodes.INVALID_REQUEST, `A share session has at most ${shareSessionPartitionsMax} partitions.`);
+    return refusedWhole(
+      errorCodes.INVALID_REQUEST,
+      `A share session has at most ${shareSessionPartitionsMax} partitions.`,
+    );
   }
   return forward(exchange, session, plan);
 }
@@ -94,7 +98,10 @@ function deliver(exchange: Exchange<'ShareFetch'>, response: ShareFetchResponse)
       }
       if (name !== undefined) access.may('read', 'topic', name, partitionIndex);
       const code = name === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED;
-      Object.assign(partition, { ...refusedPartition(partitionIndex, code), acknowledgeErrorCode: partition.acknowledgeErrorCode });
+      Object.assign(partition, {
+        ...refusedPartition(partitionIndex, code),
+        acknowledgeErrorCode: partition.acknowledgeErrorCode,
+      });
       changed = true;
     }
   }
@@ -130,7 +137,11 @@ function refusedPartition(partitionIndex: number, errorCode: number): ShareFetch
 }
 
 /** Enters each run of offsets on end: what other members of the group have acquired in between was not read here. */
-function account(exchange: Exchange<'ShareFetch'>, topic: string, { partitionIndex, records }: ShareFetchResponsePartitionData): void {
+function account(
+  exchange: Exchange<'ShareFetch'>,
+  topic: string,
+  { partitionIndex, records }: ShareFetchResponsePartitionData,
+): void {
   if (records === null || records.length === 0) return;
   const { session } = exchange.access;
   let run = { firstOffset: -1n, lastOffset: -1n, records: 0, bytes: 0 };
@@ -148,4 +159,3 @@ function account(exchange: Exchange<'ShareFetch'>, topic: string, { partitionInd
   }
   enter();
 }
-

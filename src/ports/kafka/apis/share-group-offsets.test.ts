@@ -8,7 +8,9 @@ function flat({ groups }: DescribeShareGroupOffsetsResponse): unknown[] {
   return groups.map(({ groupId, errorCode, topics }) => [
     groupId,
     errorCode,
-    topics.flatMap(({ topicName, partitions }) => partitions.map((p) => `${topicName}:${p.partitionIndex}=${p.errorCode}`)),
+    topics.flatMap(({ topicName, partitions }) =>
+      partitions.map((p) => `${topicName}:${p.partitionIndex}=${p.errorCode}`),
+    ),
   ]);
 }
 
@@ -18,19 +20,37 @@ describe('DescribeShareGroupOffsets', () => {
       const world = worldOf(['describe group part', 'describe group all', 'describe topic a 0']);
       const outcome = await ask(world, describeShareGroupOffsets, version, {
         groups: [
-          { groupId: 'part', topics: [{ topicName: 'a', partitions: [0, 1] }, { topicName: 'b', partitions: [0] }] },
+          {
+            groupId: 'part',
+            topics: [
+              { topicName: 'a', partitions: [0, 1] },
+              { topicName: 'b', partitions: [0] },
+            ],
+          },
           { groupId: 'all', topics: null },
           { groupId: 'denied', topics: null },
         ],
       });
       assert.deepEqual(
-        outcome.forwarded?.groups.map(({ groupId, topics }) => [groupId, topics?.map(({ topicName, partitions }) => [topicName, partitions]) ?? null]),
-        [['part', [['a', [0]]]], ['all', null]],
+        outcome.forwarded?.groups.map(({ groupId, topics }) => [
+          groupId,
+          topics?.map(({ topicName, partitions }) => [topicName, partitions]) ?? null,
+        ]),
+        [
+          ['part', [['a', [0]]]],
+          ['all', null],
+        ],
       );
       const delivered = await outcome.deliver({
         groups: [
           { groupId: 'part', topics: [{ topicName: 'a', partitions: [{ partitionIndex: 0 }] }] },
-          { groupId: 'all', topics: [{ topicName: 'a', partitions: [{ partitionIndex: 0 }, { partitionIndex: 1 }] }, { topicName: 'b', partitions: [{ partitionIndex: 0 }] }] },
+          {
+            groupId: 'all',
+            topics: [
+              { topicName: 'a', partitions: [{ partitionIndex: 0 }, { partitionIndex: 1 }] },
+              { topicName: 'b', partitions: [{ partitionIndex: 0 }] },
+            ],
+          },
         ],
       });
       assert.deepEqual(flat(delivered), [
@@ -51,16 +71,30 @@ describe('DescribeShareGroupOffsets', () => {
 });
 
 describe('AlterShareGroupOffsets', () => {
-  const request = { groupId: 'g', topics: [{ topicName: 'a', partitions: [{ partitionIndex: 0 }, { partitionIndex: 1 }] }] };
+  const request = {
+    groupId: 'g',
+    topics: [{ topicName: 'a', partitions: [{ partitionIndex: 0 }, { partitionIndex: 1 }] }],
+  };
 
   it('needs READ on the group, and on each partition', async () => {
-    assert.equal((await ask(worldOf(['read topic a', 'describe group g']), alterShareGroupOffsets, 0, request)).answer?.errorCode, 30);
+    assert.equal(
+      (await ask(worldOf(['read topic a', 'describe group g']), alterShareGroupOffsets, 0, request)).answer?.errorCode,
+      30,
+    );
     const outcome = await ask(worldOf(['read group g', 'read topic a 1']), alterShareGroupOffsets, 0, request);
-    assert.deepEqual(outcome.forwarded?.topics[0]?.partitions.map(({ partitionIndex }) => partitionIndex), [1]);
+    assert.deepEqual(
+      outcome.forwarded?.topics[0]?.partitions.map(({ partitionIndex }) => partitionIndex),
+      [1],
+    );
     const delivered = await outcome.deliver({ responses: [{ topicName: 'a', partitions: [{ partitionIndex: 1 }] }] });
     assert.deepEqual(
-      delivered.responses.flatMap(({ partitions }) => partitions.map(({ partitionIndex, errorCode }) => [partitionIndex, errorCode])),
-      [[1, 0], [0, 29]],
+      delivered.responses.flatMap(({ partitions }) =>
+        partitions.map(({ partitionIndex, errorCode }) => [partitionIndex, errorCode]),
+      ),
+      [
+        [1, 0],
+        [0, 29],
+      ],
     );
     assert.deepEqual((await outcome.deliver({ errorCode: 68 })).responses, []);
   });
@@ -70,10 +104,27 @@ describe('DeleteShareGroupOffsets', () => {
   const request = { groupId: 'g', topics: [{ topicName: 'a' }, { topicName: 'b' }] };
 
   it('needs DELETE on the group, and READ on each topic as a whole', async () => {
-    assert.equal((await ask(worldOf(['read topic a', 'read group g']), deleteShareGroupOffsets, 0, request)).answer?.errorCode, 30);
-    const outcome = await ask(worldOf(['delete group g', 'read topic a', 'read topic b 0']), deleteShareGroupOffsets, 0, request);
-    assert.deepEqual(outcome.forwarded?.topics.map(({ topicName }) => topicName), ['a']);
+    assert.equal(
+      (await ask(worldOf(['read topic a', 'read group g']), deleteShareGroupOffsets, 0, request)).answer?.errorCode,
+      30,
+    );
+    const outcome = await ask(
+      worldOf(['delete group g', 'read topic a', 'read topic b 0']),
+      deleteShareGroupOffsets,
+      0,
+      request,
+    );
+    assert.deepEqual(
+      outcome.forwarded?.topics.map(({ topicName }) => topicName),
+      ['a'],
+    );
     const delivered = await outcome.deliver({ responses: [{ topicName: 'a' }] });
-    assert.deepEqual(delivered.responses.map(({ topicName, errorCode }) => [topicName, errorCode]), [['a', 0], ['b', 29]]);
+    assert.deepEqual(
+      delivered.responses.map(({ topicName, errorCode }) => [topicName, errorCode]),
+      [
+        ['a', 0],
+        ['b', 29],
+      ],
+    );
   });
 });

@@ -72,7 +72,9 @@ function permittedOffsets(group: Group, access: RequestAccess, own: GroupAnswer[
 function leaveOutHidden(response: DescribeShareGroupOffsetsResponse, access: RequestAccess): void {
   for (const group of response.groups) {
     group.topics = group.topics.filter((topic) => {
-      topic.partitions = topic.partitions.filter(({ partitionIndex }) => access.sees('describe', 'topic', topic.topicName, partitionIndex));
+      topic.partitions = topic.partitions.filter(({ partitionIndex }) =>
+        access.sees('describe', 'topic', topic.topicName, partitionIndex),
+      );
       return topic.partitions.length > 0;
     });
   }
@@ -113,7 +115,10 @@ export const alterShareGroupOffsets: ApiHandler<'AlterShareGroupOffsets'> = {
   unavailableCode: errorCodes.COORDINATOR_NOT_AVAILABLE,
   handle({ request, access }) {
     if (!access.may('read', 'group', request.groupId)) {
-      return { kind: 'answer', response: { errorCode: errorCodes.GROUP_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.group } };
+      return {
+        kind: 'answer',
+        response: { errorCode: errorCodes.GROUP_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.group },
+      };
     }
     const { allowed, denied } = splitPartitions(
       request.topics,
@@ -126,7 +131,11 @@ export const alterShareGroupOffsets: ApiHandler<'AlterShareGroupOffsets'> = {
     const refused = denied.map(({ topicName, partitions }) => ({
       topicName,
       topicId: zeroUuid,
-      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode, errorMessage: authorizationMessages.topic })),
+      partitions: partitions.map(({ partitionIndex }) => ({
+        partitionIndex,
+        errorCode,
+        errorMessage: authorizationMessages.topic,
+      })),
     }));
     if (allowed.length === 0) return { kind: 'answer', response: { responses: refused } };
     return {
@@ -148,7 +157,10 @@ export const deleteShareGroupOffsets: ApiHandler<'DeleteShareGroupOffsets'> = {
   unavailableCode: errorCodes.COORDINATOR_NOT_AVAILABLE,
   handle({ request, access }) {
     if (!access.may('delete', 'group', request.groupId)) {
-      return { kind: 'answer', response: { errorCode: errorCodes.GROUP_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.group } };
+      return {
+        kind: 'answer',
+        response: { errorCode: errorCodes.GROUP_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.group },
+      };
     }
     const names = request.topics.map(({ topicName }) => topicName);
     const { allowed, denied } = splitGroups(names, (topicName) => access.may('read', 'topic', topicName));

@@ -45,7 +45,9 @@ export class PartitionSet {
 
   /** Every partition as it is now; the set may be changed meanwhile. */
   entries(): { readonly topicId: string; readonly partition: number }[] {
-    return [...this.#topics].flatMap(([topicId, partitions]) => Array.from(partitions, (partition) => ({ topicId, partition })));
+    return [...this.#topics].flatMap(([topicId, partitions]) =>
+      Array.from(partitions, (partition) => ({ topicId, partition })),
+    );
   }
 
   /** For messages, which list partitions by topic. */

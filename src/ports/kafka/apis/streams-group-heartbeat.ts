@@ -39,15 +39,25 @@ async function refusalOfTopology(
     access.refused('streams-topic-regex', 'a topology that names its source topics by a regular expression');
     return refused(errorCodes.INVALID_REQUEST, 'Regular expressions for source topics are not supported yet.');
   }
-  const internal = new Set(subtopologies.flatMap((part) => [...part.repartitionSourceTopics, ...part.stateChangelogTopics].map(({ name }) => name)));
-  const all = new Set([...subtopologies.flatMap((part) => [...part.sourceTopics, ...part.repartitionSinkTopics]), ...internal]);
+  const internal = new Set(
+    subtopologies.flatMap((part) =>
+      [...part.repartitionSourceTopics, ...part.stateChangelogTopics].map(({ name }) => name),
+    ),
+  );
+  const all = new Set([
+    ...subtopologies.flatMap((part) => [...part.sourceTopics, ...part.repartitionSinkTopics]),
+    ...internal,
+  ]);
   if (!mayDescribeAll(all, access)) return refused(errorCodes.TOPIC_AUTHORIZATION_FAILED, null);
   if (access.sees('create', 'cluster', clusterName)) return null;
   const forbidden = [...internal].filter((name) => !access.sees('create', 'topic', name));
   const missing = [...(await cluster.missingTopics(forbidden))];
   if (missing.length === 0) return null;
   for (const name of missing) access.may('create', 'topic', name);
-  return refused(errorCodes.TOPIC_AUTHORIZATION_FAILED, `Internal topics are missing. Unauthorized to CREATE on topics ${missing.join(', ')}.`);
+  return refused(
+    errorCodes.TOPIC_AUTHORIZATION_FAILED,
+    `Internal topics are missing. Unauthorized to CREATE on topics ${missing.join(', ')}.`,
+  );
 }
 
 /** Which member serves which partitions of which topics: another member may have brought topics that this one may not see. */

@@ -118,13 +118,21 @@ export const addressBook: AddressBook = {
 };
 
 /** What a message is after encoding and decoding: every field there, those of other versions at their defaults. */
-export function requestOnTheWire<N extends ApiName>(name: N, version: number, request: Draft<RequestMessages[N]>): RequestMessages[N] {
+export function requestOnTheWire<N extends ApiName>(
+  name: N,
+  version: number,
+  request: Draft<RequestMessages[N]>,
+): RequestMessages[N] {
   const frame = encodeRequest(name, version, { correlationId: 7, clientId: 'test' }, request);
   const payload = frame.subarray(4);
   return decodeRequest(name, version, payload, decodeRequestHeader(payload).headerBytes);
 }
 
-export function responseOnTheWire<N extends ApiName>(name: N, version: number, response: Draft<ResponseMessages[N]>): ResponseMessages[N] {
+export function responseOnTheWire<N extends ApiName>(
+  name: N,
+  version: number,
+  response: Draft<ResponseMessages[N]>,
+): ResponseMessages[N] {
   return decodeResponse(name, version, encodeResponse(name, version, 7, response).subarray(4)).message;
 }
 
@@ -171,7 +179,8 @@ function clusterOf(world: World): ClusterView {
   const view: Partial<ClusterView> = {
     topicName: (id) => known.get(id),
     learnTopic: (id, name) => void known.set(id, name),
-    learnBrokers: (brokers) => void world.learned.push(...brokers.map(({ nodeId, host, port }) => ({ nodeId, host, port }))),
+    learnBrokers: (brokers) =>
+      void world.learned.push(...brokers.map(({ nodeId, host, port }) => ({ nodeId, host, port }))),
     async resolveTopics(ids) {
       const unresolved = new Set<string>();
       for (const id of ids) {

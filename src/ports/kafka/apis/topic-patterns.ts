@@ -56,7 +56,8 @@ async function currentTopics(cluster: ClusterView): Promise<ClusterTopics> {
 }
 
 function matchAll(expression: string, names: readonly string[]): PatternMatch {
-  if (expression.length > subscriptionRegexCharsMax) return { ok: false, problem: `is longer than ${subscriptionRegexCharsMax} characters` };
+  if (expression.length > subscriptionRegexCharsMax)
+    return { ok: false, problem: `is longer than ${subscriptionRegexCharsMax} characters` };
   let pattern;
   try {
     pattern = RE2JS.compile(expression);

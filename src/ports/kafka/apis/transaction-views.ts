@@ -39,7 +39,9 @@ export const describeProducers: ApiHandler<'DescribeProducers'> = {
       },
     };
   },
-  refuse: (request, code) => ({ topics: request.topics.map((topic) => refusedProducers(topic, topic.partitionIndexes, code, null)) }),
+  refuse: (request, code) => ({
+    topics: request.topics.map((topic) => refusedProducers(topic, topic.partitionIndexes, code, null)),
+  }),
 };
 
 function refusedProducers(
@@ -76,7 +78,9 @@ export const describeTransactions: ApiHandler<'DescribeTransactions'> = {
       },
     };
   },
-  refuse: (request, code) => ({ transactionStates: request.transactionalIds.map((id) => unknownTransaction(id, code)) }),
+  refuse: (request, code) => ({
+    transactionStates: request.transactionalIds.map((id) => unknownTransaction(id, code)),
+  }),
 };
 
 function leaveOutHiddenPartitions(state: DescribeTransactionsResponseTransactionState, access: RequestAccess): void {

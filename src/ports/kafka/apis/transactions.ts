@@ -2,8 +2,8 @@
  * Transactions of producers: InitProducerId (key 22), AddPartitionsToTxn (24), AddOffsetsToTxn (25), EndTxn (26).
  * Each asks WRITE on the transactional id, else 53 for the whole. Besides:
  * - InitProducerId without a transactional id: IDEMPOTENT_WRITE on the cluster, or WRITE on any topic, else 31.
- * - AddPartitionsToTxn: WRITE on each topic by partition. One denied fails all: 29 on it, 55 on the rest, and nothing
- *   is forwarded. Only up to version 3: from version 4 on it is what brokers send each other (KIP-890).
+ * - AddPartitionsToTxn: WRITE on each topic by partition. One denied fails all: 29 on it, 3 on topics that do not
+ *   exist, 55 on the rest, and nothing is forwarded. Only up to version 3: from version 4 on it is what brokers send each other (KIP-890).
  * - AddOffsetsToTxn: READ on the group, else 30.
  */
 import { clusterName } from '../../../model/operation.ts';
@@ -42,9 +42,12 @@ export const addPartitionsToTxn: ApiHandler<'AddPartitionsToTxn'> = {
   name: 'AddPartitionsToTxn',
   versions: { min: 0, max: 3 },
   unavailableCode: errorCodes.COORDINATOR_NOT_AVAILABLE,
-  handle({ request, access }) {
+  async handle({ request, access, cluster }) {
     if (!access.may('write', 'transactional-id', request.v3AndBelowTransactionalId)) {
-      return { kind: 'answer', response: everyPartition(request, () => errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED) };
+      return {
+        kind: 'answer',
+        response: everyPartition(request, () => errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+      };
     }
     const denied = new Map<string, ReadonlySet<number>>();
     for (const { name, partitions } of request.v3AndBelowTopics) {
@@ -52,9 +55,16 @@ export const addPartitionsToTxn: ApiHandler<'AddPartitionsToTxn'> = {
       if (no.length > 0) denied.set(name, new Set([...(denied.get(name) ?? []), ...no]));
     }
     if (denied.size === 0) return forwardUnread;
-    const codeOf = (name: string, partition: number): number =>
-      denied.get(name)?.has(partition) === true ? errorCodes.TOPIC_AUTHORIZATION_FAILED : errorCodes.OPERATION_NOT_ATTEMPTED;
-    return { kind: 'answer', response: everyPartition(request, codeOf) };
+    const missing = await cluster.missingTopics(
+      request.v3AndBelowTopics.flatMap(({ name }) => (denied.has(name) ? [] : [name])),
+    );
+    return {
+      kind: 'answer',
+      response: everyPartition(request, (name, partition) => {
+        if (denied.get(name)?.has(partition) === true) return errorCodes.TOPIC_AUTHORIZATION_FAILED;
+        return missing.has(name) ? errorCodes.UNKNOWN_TOPIC_OR_PARTITION : errorCodes.OPERATION_NOT_ATTEMPTED;
+      }),
+    };
   },
   refuse: (request, code) => everyPartition(request, () => code),
 };

@@ -44,7 +44,8 @@ export const txnOffsetCommit: ApiHandler<'TxnOffsetCommit'> = {
 };
 
 function refusalOfWhole({ transactionalId, groupId }: TxnOffsetCommitRequest, access: RequestAccess): number | null {
-  if (!access.may('write', 'transactional-id', transactionalId)) return errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+  if (!access.may('write', 'transactional-id', transactionalId))
+    return errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
   if (!access.may('read', 'group', groupId)) return errorCodes.GROUP_AUTHORIZATION_FAILED;
   return null;
 }
