@@ -16,7 +16,10 @@ const collect = runInNewContext('gc') as () => void;
 const rounds = 7;
 const decisionsPerRound = 2_000_000;
 const nowMs = 1_795_000_000_000;
-const context = { ports: [{ name: 'orders', protocol: 'kafka' as const }], issuers: [{ name: 'corp', issuer: 'https://idp.example', requiredClaims: {} }] };
+const context = {
+  ports: [{ name: 'orders', protocol: 'kafka' as const }],
+  issuers: [{ name: 'corp', issuer: 'https://idp.example', requiredClaims: {} }],
+};
 
 function principal(id: string): Principal {
   const credential = { type: 'jwt' as const, id };
@@ -29,11 +32,16 @@ function policyText(rules: number): string {
   for (let policy = 0; policy * 100 < rules; policy++) {
     const allow: string[] = [];
     for (let rule = policy * 100; rule < Math.min(rules, (policy + 1) * 100); rule++) {
-      const topics = rule % 4 === 0 ? `[ 'team${rule}.*' ]` : rule % 4 === 1 ? `[ 'team${rule}.*.events' ]` : `[ topic${rule} ]`;
-      allow.push(`    - { port: orders, topics: ${topics}, actions: [read, write]${rule % 10 === 3 ? ", partitions: ['0-3']" : ''} }`);
+      const topics =
+        rule % 4 === 0 ? `[ 'team${rule}.*' ]` : rule % 4 === 1 ? `[ 'team${rule}.*.events' ]` : `[ topic${rule} ]`;
+      allow.push(
+        `    - { port: orders, topics: ${topics}, actions: [read, write]${rule % 10 === 3 ? ", partitions: ['0-3']" : ''} }`,
+      );
     }
     const deny = `  deny:\n    - { port: orders, topics: ['secret${policy}.*'], actions: ['*'] }`;
-    policies.push(`apiVersion: sluice/v1\nkind: Policy\nmetadata: { name: p${policy} }\nspec:\n  subjects: [{ group: readers }]\n  allow:\n${allow.join('\n')}\n${deny}\n`);
+    policies.push(
+      `apiVersion: sluice/v1\nkind: Policy\nmetadata: { name: p${policy} }\nspec:\n  subjects: [{ group: readers }]\n  allow:\n${allow.join('\n')}\n${deny}\n`,
+    );
   }
   return policies.join('---\n');
 }
@@ -65,7 +73,13 @@ function round(access: Access, topics: readonly string[]): { ns: number; bytes: 
   const before = process.memoryUsage().heapUsed;
   const start = process.hrtime.bigint();
   for (let index = 0; index < decisionsPerRound; index++) {
-    const decision = access.decide(index % 3 === 0 ? 'write' : 'read', 'topic', topics[index & 2_047] ?? '', index & 7, nowMs);
+    const decision = access.decide(
+      index % 3 === 0 ? 'write' : 'read',
+      'topic',
+      topics[index & 2_047] ?? '',
+      index & 7,
+      nowMs,
+    );
     if (decision.effect === 'permit') permitted++;
   }
   const elapsed = process.hrtime.bigint() - start;
@@ -81,7 +95,15 @@ const cases = [10, 1_000, 100_000].map((rules) => {
   const { result: policies, ms: compileMs } = timed(() => compile(rules));
   const { result: access, ms: firstMs } = timed(() => policies.accessFor(principal('first'), 'orders'));
   const { ms: nextMs } = timed(() => policies.accessFor(principal('next'), 'orders'));
-  return { rules, access, compileMs, firstMs, nextMs, topics: names(rules), measured: [] as { ns: number; bytes: number; permitted: number }[] };
+  return {
+    rules,
+    access,
+    compileMs,
+    firstMs,
+    nextMs,
+    topics: names(rules),
+    measured: [] as { ns: number; bytes: number; permitted: number }[],
+  };
 });
 for (let index = 0; index <= rounds; index++) {
   for (const one of cases) {
@@ -89,13 +111,19 @@ for (let index = 0; index <= rounds; index++) {
     if (index > 0) one.measured.push(measured); // the first round warms up
   }
 }
-process.stdout.write('   rules   ns/decision   heap bytes/decision   permitted   compile ms   first table ms   next principal ms\n');
+process.stdout.write(
+  '   rules   ns/decision   heap bytes/decision   permitted   compile ms   first table ms   next principal ms\n',
+);
 for (const { rules, measured, compileMs, firstMs, nextMs } of cases) {
   const permitted = (100 * (measured[0]?.permitted ?? 0)) / decisionsPerRound;
   const cells = [
     String(rules).padStart(8),
-    median(measured.map(({ ns }) => ns)).toFixed(0).padStart(13),
-    median(measured.map(({ bytes }) => bytes)).toFixed(3).padStart(21),
+    median(measured.map(({ ns }) => ns))
+      .toFixed(0)
+      .padStart(13),
+    median(measured.map(({ bytes }) => bytes))
+      .toFixed(3)
+      .padStart(21),
     `${permitted.toFixed(0)} %`.padStart(11),
     compileMs.toFixed(0).padStart(12),
     firstMs.toFixed(1).padStart(16),

@@ -4,8 +4,7 @@ import type { Decision } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
 import { decideForAny } from './any-resource.ts';
 import type { Memory, Remembering } from './memory.ts';
-import { Judge } from './judge.ts';
-import type { Question } from './judge.ts';
+import type { Judge, Question } from './judge.ts';
 import type { Access } from './contract.ts';
 import { isPartition } from './rule.ts';
 import type { RuleIndex, SettledRule } from './rule-index.ts';
@@ -45,8 +44,10 @@ export class TableAccess implements Access, Remembering {
     if (!(nowMs >= this.#sinceMs && nowMs < this.#untilMs)) this.#turn(nowMs);
     const slot = slotOf(action, resourceType);
     if (slot === -1) return this.#judge.decisions.noMatch;
-    const answer = this.#answers[slot]?.get(resourceName) ?? this.#answer(slot, action, resourceType, resourceName, nowMs);
-    if (answer.asks !== null) return this.#judge.judge(answer.asks, { action, resourceType, resourceName, partition, nowMs });
+    const answer =
+      this.#answers[slot]?.get(resourceName) ?? this.#answer(slot, action, resourceType, resourceName, nowMs);
+    if (answer.asks !== null)
+      return this.#judge.judge(answer.asks, { action, resourceType, resourceName, partition, nowMs });
     if (answer.starts === null || !isPartition(partition)) return answer.whole;
     return answer.decisions[stretchOf(answer.starts, partition)] ?? this.#judge.decisions.noMatch;
   }
@@ -78,7 +79,9 @@ export class TableAccess implements Access, Remembering {
   #answer(slot: number, action: Action, resourceType: ResourceType, resourceName: string, nowMs: number): Answer {
     const rules = this.#judge.relevant(this.#index.lookup(resourceType, resourceName), action, resourceType, nowMs);
     const question = { action, resourceType, resourceName, partition: -1, nowMs };
-    const answer = rules.some(({ state }) => state === 'asks') ? asking(rules, this.#judge) : this.#settle(rules, question);
+    const answer = rules.some(({ state }) => state === 'asks')
+      ? asking(rules, this.#judge)
+      : this.#settle(rules, question);
     if (resourceName.length <= decisionNameCharsMax) {
       this.#memory.makeRoom(this);
       this.#answers[slot]?.set(resourceName, answer);

@@ -26,7 +26,15 @@ export const meaningful: Readonly<Record<ResourceType, ActionSet>> = {
   topic: actionSet(['read', 'write', 'create', 'delete', 'alter', 'describe', 'describe-configs', 'alter-configs']),
   group: actionSet(['read', 'delete', 'describe', 'describe-configs', 'alter-configs']),
   'transactional-id': actionSet(['write', 'describe']),
-  cluster: actionSet(['create', 'cluster-action', 'describe-configs', 'alter-configs', 'idempotent-write', 'alter', 'describe']),
+  cluster: actionSet([
+    'create',
+    'cluster-action',
+    'describe-configs',
+    'alter-configs',
+    'idempotent-write',
+    'alter',
+    'describe',
+  ]),
 };
 
 const impliesDescribe = actionSet(['read', 'write', 'delete', 'alter']);

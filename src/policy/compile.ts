@@ -24,7 +24,11 @@ import { compileSubject } from './subject.ts';
  *
  * @param nowMs milliseconds since the epoch; only warnings depend on it
  */
-export function compilePolicies(sources: readonly PolicySource[], context: PolicyContext, nowMs: number): CompileResult {
+export function compilePolicies(
+  sources: readonly PolicySource[],
+  context: PolicyContext,
+  nowMs: number,
+): CompileResult {
   const problems = new Problems();
   const documents: Placed<PolicyDocument | RoleDocument>[] = [];
   for (const source of sources) {
@@ -36,16 +40,23 @@ export function compilePolicies(sources: readonly PolicySource[], context: Polic
   documents.sort(byKindAndName);
   checkNames(documents, problems);
   const roles = new Map<string, Placed<RoleDocument>>();
-  for (const { document, placed } of documents) if (document.kind === 'Role') roles.set(document.metadata.name, { document, placed });
+  for (const { document, placed } of documents)
+    if (document.kind === 'Role') roles.set(document.metadata.name, { document, placed });
   for (const placed of documents) checkDocument(placed, { context, roles: new Set(roles.keys()) }, problems);
   const compiler = new Compiler(roles, problems);
-  const policies = documents.flatMap(({ document, placed }) => (document.kind === 'Policy' ? [compiler.compile({ document, placed })] : []));
+  const policies = documents.flatMap(({ document, placed }) =>
+    document.kind === 'Policy' ? [compiler.compile({ document, placed })] : [],
+  );
   compiler.checkUnused();
   if (problems.any) return { ok: false, problems: problems.list() };
   const plain = documents.map(({ document }) => document);
   const warnings = new Problems();
   for (const { document, placed } of documents) reviewWarning(document, placed, nowMs, warnings);
-  return { ok: true, policies: new CompiledPolicySet({ hash: revisionOf(plain), documents: plain, policies }), warnings: warnings.list() };
+  return {
+    ok: true,
+    policies: new CompiledPolicySet({ hash: revisionOf(plain), documents: plain, policies }),
+    warnings: warnings.list(),
+  };
 }
 
 function byKindAndName(a: Placed<PolicyDocument | RoleDocument>, b: Placed<PolicyDocument | RoleDocument>): number {
@@ -60,7 +71,11 @@ function checkNames(sorted: readonly Placed<PolicyDocument | RoleDocument>[], pr
     const { kind, metadata } = current.document;
     const first = previous.placed.placeOf(['metadata', 'name']);
     const place = current.placed.placeOf(['metadata', 'name']);
-    problems.add({ path: current.placed.path, ...place, message: `There is already a ${kind} named "${metadata.name}", at ${previous.placed.path}:${first.line}. Names are unique: choose another.` });
+    problems.add({
+      path: current.placed.path,
+      ...place,
+      message: `There is already a ${kind} named "${metadata.name}", at ${previous.placed.path}:${first.line}. Names are unique: choose another.`,
+    });
   });
 }
 
@@ -123,7 +138,8 @@ class Compiler {
     if (compiled.ok) return condition;
     const at = ['spec', effect, index, 'when'];
     const start = placed.textStart(at);
-    const place = start === null ? placed.placeOf(at) : { line: start.line, column: start.column + compiled.fault.offset };
+    const place =
+      start === null ? placed.placeOf(at) : { line: start.line, column: start.column + compiled.fault.offset };
     const where = start === null ? ` (at character ${compiled.fault.offset + 1} of the condition)` : '';
     this.#problems.add({ path: placed.path, ...place, message: `${compiled.fault.message}${where}` });
     return null;

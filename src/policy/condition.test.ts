@@ -28,9 +28,17 @@ describe('conditions', () => {
     assert.equal(verdict('"eng" in principal.groups', {}, ['eng']), 'true');
     assert.equal(verdict('principal.claims.mfa == true', { mfa: true }), 'true');
     assert.equal(verdict('principal.claims.level >= 2 && int(principal.claims.level) % 2 == 1', { level: 3 }), 'true');
-    assert.equal(verdict('principal.claims["https://x.y/z"].exists(role, role.startsWith("adm"))', { 'https://x.y/z': ['user', 'admin'] }), 'true');
+    assert.equal(
+      verdict('principal.claims["https://x.y/z"].exists(role, role.startsWith("adm"))', {
+        'https://x.y/z': ['user', 'admin'],
+      }),
+      'true',
+    );
     assert.equal(verdict('has(principal.claims.a.b) && !has(principal.claims.a.c)', { a: { b: 1 } }), 'true');
-    assert.equal(verdict('operation.action == "read" && operation.resourceType == "topic" && operation.resource.endsWith(".eu")'), 'true');
+    assert.equal(
+      verdict('operation.action == "read" && operation.resourceType == "topic" && operation.resource.endsWith(".eu")'),
+      'true',
+    );
     assert.equal(verdict('operation.partition == 3 && operation.port == "orders"'), 'true');
     assert.equal(verdict('now > timestamp("2027-01-15T11:59:59Z") && now < timestamp("2027-01-15T12:00:01Z")'), 'true');
     assert.equal(verdict('now.getHours("Europe/Berlin") == 13 && now.getDayOfWeek() == 5'), 'true');
@@ -50,8 +58,17 @@ describe('conditions', () => {
       assert.equal(verdict(`has(principal.claims.${name})`), 'false', name);
       assert.equal(verdict(`"${name}" in principal.claims`), 'false', name);
     }
-    assert.equal(verdict('principal.claims.constructor == "x"', JSON.parse('{"constructor":"x","__proto__":{"admin":true}}') as JsonObject), 'true');
-    assert.equal(verdict('has(principal.claims.admin)', JSON.parse('{"__proto__":{"admin":true}}') as JsonObject), 'false');
+    assert.equal(
+      verdict(
+        'principal.claims.constructor == "x"',
+        JSON.parse('{"constructor":"x","__proto__":{"admin":true}}') as JsonObject,
+      ),
+      'true',
+    );
+    assert.equal(
+      verdict('has(principal.claims.admin)', JSON.parse('{"__proto__":{"admin":true}}') as JsonObject),
+      'false',
+    );
   });
 
   it('are settled once where they speak of the principal only', () => {
@@ -77,12 +94,32 @@ describe('conditions', () => {
     assert.match(fault('principal.groups.exists(now, now == "x")'), /"now" already has a meaning/);
   });
 
+  it('hold no literal that could only fail', () => {
+    assert.match(
+      fault('principal.id.matches("[")'),
+      /"\[" cannot be used in matches\(\)\. Write a regular expression in RE2 syntax/,
+    );
+    assert.match(fault('principal.id.matches("(?=a)")'), /RE2/);
+    assert.match(fault('now < timestamp("2027-13-01")'), /Write a time as/);
+    assert.match(fault('now.getHours("Europe/Nowhere") < 3'), /Write a time zone/);
+    assert.match(fault('now - timestamp("2027-01-01T00:00:00Z") < duration("1 hour")'), /Write a length of time/);
+  });
+
   it('are bounded in size and in work', () => {
     assert.match(fault(`${'principal.id == "a" || '.repeat(170)}true`), /too long: more than 500 parts/);
-    assert.match(fault('principal.groups.exists(a, principal.groups.exists(b, a == b))'), /cannot stand inside another/);
-    assert.match(fault('principal.groups.map(a, principal.groups.filter(b, b == a)).size() > 0'), /cannot stand inside another/);
+    assert.match(
+      fault('principal.groups.exists(a, principal.groups.exists(b, a == b))'),
+      /cannot stand inside another/,
+    );
+    assert.match(
+      fault('principal.groups.map(a, principal.groups.filter(b, b == a)).size() > 0'),
+      /cannot stand inside another/,
+    );
     assert.match(fault('principal.groups.map(a, a).map(a, a).size() > 0'), /run over what another made/);
-    assert.match(fault(Array.from({ length: 9 }, () => 'principal.groups.exists(a, a == "x")').join(' || ')), /At most 8 loops/);
+    assert.match(
+      fault(Array.from({ length: 9 }, () => 'principal.groups.exists(a, a == "x")').join(' || ')),
+      /At most 8 loops/,
+    );
     assert.match(fault('principal.id.matches(principal.claims.pattern)'), /must be written out here/);
     assert.match(fault(`principal.id.matches("${'a'.repeat(257)}")`), /at most 256 characters/);
     assert.match(fault(`${'('.repeat(2_000)}true${')'.repeat(2_000)}`), /nests too deeply|not valid CEL|too long/);
@@ -92,13 +129,26 @@ describe('conditions', () => {
     const many = { list: Array.from({ length: 5_000 }, (_, index) => index) };
     assert.equal(verdict('principal.claims.list.exists(x, x == 1)', many), 'error');
     assert.equal(verdict('principal.id == "alice"', many), 'true');
-    assert.equal(verdict('"g1" in principal.groups', {}, Array.from({ length: 5_000 }, (_, index) => `g${index}`)), 'error');
+    assert.equal(
+      verdict(
+        '"g1" in principal.groups',
+        {},
+        Array.from({ length: 5_000 }, (_, index) => `g${index}`),
+      ),
+      'error',
+    );
   });
 
   it('run in bounded time on the largest claims they may see', () => {
     const claims = { list: Array.from({ length: 4_000 }, () => 'x'.repeat(10)) };
     const started = performance.now();
-    assert.equal(verdict(Array.from({ length: 8 }, () => 'principal.claims.list.map(x, x + "a").size() == 4000').join(' && '), claims), 'true');
+    assert.equal(
+      verdict(
+        Array.from({ length: 8 }, () => 'principal.claims.list.map(x, x + "a").size() == 4000').join(' && '),
+        claims,
+      ),
+      'true',
+    );
     assert.ok(performance.now() - started < 5_000);
   });
 

@@ -14,7 +14,11 @@ export interface Condition {
   readonly text: string;
   /** False: speaks of the principal only and is settled once for it. */
   readonly perOperation: boolean;
-  readonly evaluate: (principal: ConditionPrincipal | null, operation: ConditionOperation | null, nowMs: number) => Verdict;
+  readonly evaluate: (
+    principal: ConditionPrincipal | null,
+    operation: ConditionOperation | null,
+    nowMs: number,
+  ) => Verdict;
 }
 
 /** The principal as CEL sees it; `null` in place of claims that are too many to look at. */
@@ -34,7 +38,9 @@ export interface ConditionOperation {
 const environment = celEnv();
 
 /** Compiles a condition. Its text is bounded by the shape of the rule, its tree here. */
-export function compileCondition(text: string): { readonly ok: true; readonly condition: Condition } | { readonly ok: false; readonly fault: ConditionFault } {
+export function compileCondition(
+  text: string,
+): { readonly ok: true; readonly condition: Condition } | { readonly ok: false; readonly fault: ConditionFault } {
   try {
     const parsed = parse(text);
     const examined = examine(parsed, text);
@@ -60,7 +66,8 @@ export function compileCondition(text: string): { readonly ok: true; readonly co
 
 function syntaxFault(thrown: unknown): ConditionFault {
   if (thrown instanceof RangeError) return { message: 'The condition nests too deeply.', offset: 0 };
-  const location: unknown = typeof thrown === 'object' && thrown !== null && 'location' in thrown ? thrown.location : undefined;
+  const location: unknown =
+    typeof thrown === 'object' && thrown !== null && 'location' in thrown ? thrown.location : undefined;
   const start = (location as { start?: { offset?: unknown } } | undefined)?.start?.offset;
   const detail = messageOf(thrown).replace(/^<input>:\d+:\d+: /, '');
   return { message: `The condition is not valid CEL: ${detail}.`, offset: typeof start === 'number' ? start : 0 };
@@ -69,7 +76,11 @@ function syntaxFault(thrown: unknown): ConditionFault {
 /** A `google.protobuf.Timestamp`, CEL's own type for points in time. */
 function timestamp(nowMs: number): unknown {
   const seconds = Math.floor(nowMs / 1000);
-  return { $typeName: 'google.protobuf.Timestamp', seconds: BigInt(seconds), nanos: Math.round(nowMs - seconds * 1000) * 1_000_000 };
+  return {
+    $typeName: 'google.protobuf.Timestamp',
+    seconds: BigInt(seconds),
+    nanos: Math.round(nowMs - seconds * 1000) * 1_000_000,
+  };
 }
 
 function operationValue(operation: ConditionOperation): ReadonlyMap<string, unknown> {

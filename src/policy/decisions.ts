@@ -26,9 +26,10 @@ export class Decisions {
 
   #of(rule: CompiledRule, effect: Decision['effect'], reason: DecisionReason): Decision {
     let made = this.#byRule.get(reason);
-    if (made === undefined) this.#byRule.set(reason, (made = new Map()));
+    if (made === undefined) this.#byRule.set(reason, (made = new Map<CompiledRule, Decision>()));
     let decision = made.get(rule);
-    if (decision === undefined) made.set(rule, (decision = Object.freeze({ effect, reason, rule: rule.ref, revision: this.#revision })));
+    if (decision === undefined)
+      made.set(rule, (decision = Object.freeze({ effect, reason, rule: rule.ref, revision: this.#revision })));
     return decision;
   }
 }

@@ -52,7 +52,12 @@ function documentDiff(before: AnyDocument | undefined, after: AnyDocument | unde
   const change = before === undefined ? 'added' : after === undefined ? 'removed' : 'changed';
   const old = before === undefined ? [] : partsOf(before);
   const young = after === undefined ? [] : partsOf(after);
-  return { change, kind, name: metadata.name, lines: [...minus(old, young, '-'), ...minus(young, old, '+')].toSorted(byPart) };
+  return {
+    change,
+    kind,
+    name: metadata.name,
+    lines: [...minus(old, young, '-'), ...minus(young, old, '+')].toSorted(byPart),
+  };
 }
 
 function partsOf(document: AnyDocument): readonly Omit<DiffLine, 'sign'>[] {
@@ -69,7 +74,11 @@ function partsOf(document: AnyDocument): readonly Omit<DiffLine, 'sign'>[] {
 }
 
 /** What is in `these` and not in `those`, each as often as it is there more often. */
-function minus(these: readonly Omit<DiffLine, 'sign'>[], those: readonly Omit<DiffLine, 'sign'>[], sign: '+' | '-'): DiffLine[] {
+function minus(
+  these: readonly Omit<DiffLine, 'sign'>[],
+  those: readonly Omit<DiffLine, 'sign'>[],
+  sign: '+' | '-',
+): DiffLine[] {
   const left = new Map<string, number>();
   const keyOf = ({ part, text }: Omit<DiffLine, 'sign'>): string => `${part}\n${text}`;
   for (const line of those) left.set(keyOf(line), (left.get(keyOf(line)) ?? 0) + 1);
@@ -88,7 +97,14 @@ function byPart(a: DiffLine, b: DiffLine): number {
 }
 
 function oneLine(value: unknown): string {
-  return stringify(value, { collectionStyle: 'flow', lineWidth: 0, aliasDuplicateObjects: false, defaultStringType: 'PLAIN' }).replace(/\s*\n\s*/g, ' ').trim();
+  return stringify(value, {
+    collectionStyle: 'flow',
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+    defaultStringType: 'PLAIN',
+  })
+    .replace(/\s*\n\s*/g, ' ')
+    .trim();
 }
 
 const signs = { added: '+', removed: '-', changed: ' ' } as const;

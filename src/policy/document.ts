@@ -37,7 +37,11 @@ export interface AllowRuleDocument extends RuleDocument {
 
 export interface PolicyDocument {
   readonly kind: 'Policy';
-  readonly metadata: { readonly name: string; readonly owner?: string | undefined; readonly description?: string | undefined };
+  readonly metadata: {
+    readonly name: string;
+    readonly owner?: string | undefined;
+    readonly description?: string | undefined;
+  };
   readonly spec: {
     readonly subjects: readonly SubjectDocument[];
     readonly allow?: readonly AllowRuleDocument[] | undefined;

@@ -48,7 +48,13 @@ interface Question {
 }
 
 /** @throws SluiceError `foreign-policy-set` for a set that `compilePolicies` did not make */
-export function explain(set: PolicySet, principal: Principal, port: string, operation: Operation, nowMs: number): Explanation {
+export function explain(
+  set: PolicySet,
+  principal: Principal,
+  port: string,
+  operation: Operation,
+  nowMs: number,
+): Explanation {
   const { action, resourceType, resourceName, partition = -1 } = operation;
   const decision = set.accessFor(principal, port).decide(action, resourceType, resourceName, partition, nowMs);
   if (nestsTooDeeply(principal.claims)) return { decision, rules: [], omitted: 0 };
@@ -69,22 +75,35 @@ export function explain(set: PolicySet, principal: Principal, port: string, oper
 function subjectObstacle(policy: CompiledPolicy, principal: Principal): readonly Obstacle[] {
   const unmet = policy.subjects.map((subject) => unmetKey(subject, principal));
   if (unmet.includes(null)) return [];
-  return [{ aspect: 'subject', detail: `no subject is met: ${unmet.slice(0, 5).map((key, index) => `subjects[${index}] fails on ${key}`).join(', ')}${unmet.length > 5 ? ', …' : ''}` }];
+  return [
+    {
+      aspect: 'subject',
+      detail: `no subject is met: ${unmet
+        .slice(0, 5)
+        .map((key, index) => `subjects[${index}] fails on ${key}`)
+        .join(', ')}${unmet.length > 5 ? ', …' : ''}`,
+    },
+  ];
 }
 
 function ruleObstacles(rule: CompiledRule, { seen, port, operation, nowMs }: Question): readonly Obstacle[] {
   const { action, resourceType, resourceName, partition = -1 } = operation;
   const found: Obstacle[] = [];
   const add = (aspect: Aspect, detail: string): unknown => found.push({ aspect, detail });
-  if (hasLapsed(rule, nowMs)) add('lapsed', `the policy's review was due before ${new Date(rule.lapsesAtMs).toISOString()}`);
+  if (hasLapsed(rule, nowMs))
+    add('lapsed', `the policy's review was due before ${new Date(rule.lapsesAtMs).toISOString()}`);
   if (!matches(rule.port, port)) add('port', `the rule is for port ${rule.port.source}`);
   if (!namesResource(rule, operation)) add('resource', resourceDetail(rule, operation));
   // Where the rule has no resource of that type it has no actions on it either: one obstacle is enough.
-  else if (!speaksOf(rule, action, resourceType)) add('action', `the rule is about ${actionsIn(rule.actions[resourceType]).join(', ')}`);
-  else if (!touchesPartition(rule, actionBit(action), resourceType, partition)) add('partition', `the rule is bound to partitions ${rule.document.partitions?.join(', ')}`);
-  const verdict = rule.condition?.evaluate(seen, { action, resourceType, resource: resourceName, partition, port }, nowMs) ?? 'true';
+  else if (!speaksOf(rule, action, resourceType))
+    add('action', `the rule is about ${actionsIn(rule.actions[resourceType]).join(', ')}`);
+  else if (!touchesPartition(rule, actionBit(action), resourceType, partition))
+    add('partition', `the rule is bound to partitions ${rule.document.partitions?.join(', ')}`);
+  const verdict =
+    rule.condition?.evaluate(seen, { action, resourceType, resource: resourceName, partition, port }, nowMs) ?? 'true';
   if (verdict === 'false') add('condition', `its condition is false: ${rule.condition?.text}`);
-  if (verdict === 'error' && rule.effect === 'allow') add('condition', `its condition cannot be evaluated, and so grants nothing: ${rule.condition?.text}`);
+  if (verdict === 'error' && rule.effect === 'allow')
+    add('condition', `its condition cannot be evaluated, and so grants nothing: ${rule.condition?.text}`);
   return found;
 }
 
@@ -96,5 +115,8 @@ function namesResource(rule: CompiledRule, { resourceType, resourceName }: Opera
 function resourceDetail(rule: CompiledRule, { resourceType }: Operation): string {
   const patterns = resourceType === 'cluster' ? [] : rule.names[resourceType];
   if (patterns.length === 0) return `the rule names no ${resourceType}`;
-  return `the rule is about ${patterns.slice(0, 10).map(({ source }) => source).join(', ')}${patterns.length > 10 ? ', …' : ''}`;
+  return `the rule is about ${patterns
+    .slice(0, 10)
+    .map(({ source }) => source)
+    .join(', ')}${patterns.length > 10 ? ', …' : ''}`;
 }

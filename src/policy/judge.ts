@@ -28,15 +28,22 @@ export class Judge {
   }
 
   /** Those of the rules that could decide about this action now, whatever the partition. */
-  relevant(rules: readonly SettledRule[], action: Action, resourceType: ResourceType, nowMs: number): readonly SettledRule[] {
+  relevant(
+    rules: readonly SettledRule[],
+    action: Action,
+    resourceType: ResourceType,
+    nowMs: number,
+  ): readonly SettledRule[] {
     return rules.filter(({ rule }) => speaksOf(rule, action, resourceType) && !hasLapsed(rule, nowMs));
   }
 
   /** @param rules relevant rules whose pattern matches the name, in ascending order; the first that decides is named */
   judge(rules: readonly SettledRule[], question: Question): Decision {
-    const touches = ({ rule }: SettledRule): boolean => touchesPartition(rule, actionBit(question.action), question.resourceType, question.partition);
+    const touches = ({ rule }: SettledRule): boolean =>
+      touchesPartition(rule, actionBit(question.action), question.resourceType, question.partition);
     for (const settled of rules) {
-      if (settled.rule.effect === 'deny' && touches(settled) && this.verdict(settled, question) !== 'false') return this.decisions.denied(settled.rule);
+      if (settled.rule.effect === 'deny' && touches(settled) && this.verdict(settled, question) !== 'false')
+        return this.decisions.denied(settled.rule);
     }
     let failed: SettledRule | null = null;
     for (const settled of rules) {
@@ -51,7 +58,13 @@ export class Judge {
   verdict(settled: SettledRule, question: Question): Verdict {
     if (settled.state !== 'asks') return settled.state === 'holds' ? 'true' : 'error';
     const { action, resourceType, resourceName: resource, partition } = question;
-    const operation = { action, resourceType, resource, partition: isPartition(partition) ? partition : -1, port: this.#port };
+    const operation = {
+      action,
+      resourceType,
+      resource,
+      partition: isPartition(partition) ? partition : -1,
+      port: this.#port,
+    };
     return settled.rule.condition?.evaluate(this.#principal, operation, question.nowMs) ?? 'error';
   }
 }

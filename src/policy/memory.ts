@@ -13,7 +13,7 @@ export class Memory {
   /** Call before a table remembers one more. A table beyond its own share loses its memory; beyond everyone's, all do. */
   makeRoom(table: Remembering): void {
     if ((this.#sizes.get(table) ?? 0) >= decisionsPerTableMax) this.release(table);
-    if (this.#total >= decisionsRememberedMax) for (const other of [...this.#sizes.keys()]) this.release(other);
+    if (this.#total >= decisionsRememberedMax) for (const other of this.#sizes.keys()) this.release(other);
     this.#sizes.set(table, (this.#sizes.get(table) ?? 0) + 1);
     this.#total++;
   }

@@ -6,8 +6,12 @@ import * as z from 'zod';
 import type { AllowRuleDocument } from './document.ts';
 import { closed, list, text } from './shapes.ts';
 
-const duration = z.string('Write a length of time with its unit: 30s, 5m, 1h or 1d.').regex(/^\d{1,9}(?:ms|s|m|h|d)$/, 'Write a length of time with its unit: 30s, 5m, 1h or 1d.');
-const size = z.string('Write a size with its unit: 500KB, 5MB or 1GB.').regex(/^\d{1,9}(?:\.\d{1,3})?(?:B|KB|MB|GB|KiB|MiB|GiB)$/, 'Write a size with its unit: 500KB, 5MB or 1GB.');
+const duration = z
+  .string('Write a length of time with its unit: 30s, 5m, 1h or 1d.')
+  .regex(/^\d{1,9}(?:ms|s|m|h|d)$/, 'Write a length of time with its unit: 30s, 5m, 1h or 1d.');
+const size = z
+  .string('Write a size with its unit: 500KB, 5MB or 1GB.')
+  .regex(/^\d{1,9}(?:\.\d{1,3})?(?:B|KB|MB|GB|KiB|MiB|GiB)$/, 'Write a size with its unit: 500KB, 5MB or 1GB.');
 const count = z.int('Write a whole number.').min(1, 'Must be at least 1.');
 
 const maskWays = ['redact', 'last4', 'hash', 'null', 'remove'] as const;
@@ -34,7 +38,9 @@ interface ObligationShape extends z.ZodRawShape {
 
 export const obligationShape: ObligationShape = {
   mask: list(mask, 'masks').optional(),
-  onMaskError: z.literal('deny', 'Write onMaskError: deny. A record that cannot be masked is never passed on.').optional(),
+  onMaskError: z
+    .literal('deny', 'Write onMaskError: deny. A record that cannot be masked is never passed on.')
+    .optional(),
   record: z.enum(['none', 'metadata', 'full'], 'Write one of none, metadata, full.').optional(),
   limit: closed('limit', { bytesPerSecond: size.optional(), requestsPerSecond: count.optional() })
     .refine((limit) => Object.keys(limit).length > 0, 'Write bytesPerSecond or requestsPerSecond.')
@@ -54,5 +60,8 @@ const promises = {
 export function unsupported(rule: AllowRuleDocument): readonly { readonly key: string; readonly message: string }[] {
   return (Object.keys(promises) as (keyof typeof promises)[])
     .filter((key) => rule[key] !== undefined && !(key === 'record' && rule.record === 'none'))
-    .map((key) => ({ key, message: `"${key}" is not supported yet. ${promises[key]}: remove it, and grant only what may pass without it.` }));
+    .map((key) => ({
+      key,
+      message: `"${key}" is not supported yet. ${promises[key]}: remove it, and grant only what may pass without it.`,
+    }));
 }

@@ -29,9 +29,12 @@ const doubleStar = -2;
 /** Why a pattern cannot be used and what to write instead; `null` where it can. */
 export function patternFault(source: string): string | null {
   if (source === '') return 'A pattern must not be empty. Write "*" for every name.';
-  if (source.length > policyPatternCharsMax) return `A pattern has at most ${policyPatternCharsMax} characters; this one has ${source.length}.`;
-  if (source.includes('***')) return 'Three stars in a row mean nothing. Write "*" for one segment or "**" to cross segments.';
-  if (source.split('*').length - 1 > policyPatternStarsMax) return `A pattern has at most ${policyPatternStarsMax} stars.`;
+  if (source.length > policyPatternCharsMax)
+    return `A pattern has at most ${policyPatternCharsMax} characters; this one has ${source.length}.`;
+  if (source.includes('***'))
+    return 'Three stars in a row mean nothing. Write "*" for one segment or "**" to cross segments.';
+  if (source.split('*').length - 1 > policyPatternStarsMax)
+    return `A pattern has at most ${policyPatternStarsMax} stars.`;
   return null;
 }
 

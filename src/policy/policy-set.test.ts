@@ -41,13 +41,20 @@ describe('principals that look alike', () => {
       [{ id: 'carol', claims: { n: ['1'] } }, false],
     ];
     for (const round of [cases, cases.toReversed(), cases]) {
-      for (const [parts, expected] of round) assert.equal(mayRead(set, principal(parts)), expected, JSON.stringify(parts));
+      for (const [parts, expected] of round)
+        assert.equal(mayRead(set, principal(parts)), expected, JSON.stringify(parts));
     }
   });
 
   it('share a table where the same rules count, and only there', () => {
-    const set = compiled([policy('p', { subjects: [{ group: 'eng' }], allow: [read, { ...read, topics: ['b'], when: 'principal.claims.mfa == true' }] })]);
-    const access = (id: string, claims: JsonObject, port = 'orders'): unknown => set.accessFor(principal({ id, groups: ['eng'], claims }), port);
+    const set = compiled([
+      policy('p', {
+        subjects: [{ group: 'eng' }],
+        allow: [read, { ...read, topics: ['b'], when: 'principal.claims.mfa == true' }],
+      }),
+    ]);
+    const access = (id: string, claims: JsonObject, port = 'orders'): unknown =>
+      set.accessFor(principal({ id, groups: ['eng'], claims }), port);
     assert.equal(access('a', { mfa: false }), access('b', { mfa: false, other: 1 }));
     assert.notEqual(access('a', { mfa: false }), access('a', { mfa: true }));
     assert.notEqual(access('a', { mfa: true }), access('a', {}), 'one grants, the other cannot be evaluated');
@@ -73,9 +80,23 @@ describe('claims made to hurt', () => {
   it('with prototype names or broken text are claims like any other', () => {
     const set = compiled([policy('p', { subjects: [{ claims: { constructor: 'x' } }], allow: [read] })]);
     assert.equal(mayRead(set, principal({ claims: {} })), false);
-    assert.equal(mayRead(set, principal({ claims: JSON.parse('{"__proto__":{"constructor":"x"}}') as JsonObject })), false);
-    assert.equal(mayRead(set, principal({ claims: JSON.parse('{"constructor":"x","lone":"\\ud800"}') as JsonObject })), true);
-    assert.equal(mayRead(set, principal({ claims: { many: Array.from({ length: 30_000 }, () => 0), constructor: 'x' } as unknown as JsonObject })), true);
+    assert.equal(
+      mayRead(set, principal({ claims: JSON.parse('{"__proto__":{"constructor":"x"}}') as JsonObject })),
+      false,
+    );
+    assert.equal(
+      mayRead(set, principal({ claims: JSON.parse('{"constructor":"x","lone":"\\ud800"}') as JsonObject })),
+      true,
+    );
+    assert.equal(
+      mayRead(
+        set,
+        principal({
+          claims: { many: Array.from({ length: 30_000 }, () => 0), constructor: 'x' } as unknown as JsonObject,
+        }),
+      ),
+      true,
+    );
   });
 });
 
@@ -102,7 +123,10 @@ describe('memory', () => {
     const set = compiled([policy('p', { allow: [{ ...read, topics: ['a*'] }] })]);
     const access = set.accessFor(principal(), 'orders');
     for (let index = 0; index < decisionsPerTableMax * 2.5; index++) {
-      assert.equal(access.decide('read', 'topic', `${index % 2 === 0 ? 'a' : 'b'}${index}`, 0, nowMs).effect, index % 2 === 0 ? 'permit' : 'deny');
+      assert.equal(
+        access.decide('read', 'topic', `${index % 2 === 0 ? 'a' : 'b'}${index}`, 0, nowMs).effect,
+        index % 2 === 0 ? 'permit' : 'deny',
+      );
     }
     assert.equal(access.decide('read', 'topic', 'a0', 0, nowMs).effect, 'permit');
   });

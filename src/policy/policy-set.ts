@@ -52,12 +52,14 @@ export class CompiledPolicySet implements PolicySet {
     this.revision = content.hash;
     this.policies = content.policies.map((policy) => policy.name);
     this.#decisions = new Decisions(content.hash);
-    this.#subjects = new SubjectIndex(content.policies.flatMap((policy, owner) => policy.subjects.map((subject) => ({ subject, owner }))));
+    this.#subjects = new SubjectIndex(
+      content.policies.flatMap((policy, owner) => policy.subjects.map((subject) => ({ subject, owner }))),
+    );
   }
 
   accessFor(principal: Principal, port: string): Access {
     let ports = this.#byObject.get(principal);
-    if (ports === undefined) this.#byObject.set(principal, (ports = new Map()));
+    if (ports === undefined) this.#byObject.set(principal, (ports = new Map<string, Access>()));
     let access = ports.get(port);
     if (access === undefined) ports.set(port, (access = this.#accessFor(principal, port)));
     return access;
@@ -84,11 +86,18 @@ export class CompiledPolicySet implements PolicySet {
 
   #rulesFor(principal: Principal, port: string): readonly CompiledRule[] {
     const owners = this.#subjects.ownersFor(principal);
-    return owners.flatMap((owner) => this.content.policies[owner]?.rules.filter((rule) => matches(rule.port, port)) ?? []);
+    return owners.flatMap(
+      (owner) => this.content.policies[owner]?.rules.filter((rule) => matches(rule.port, port)) ?? [],
+    );
   }
 
   #table(rules: readonly SettledRule[], port: string, principal: ConditionPrincipal | null): TableAccess {
-    return new TableAccess(this.revision, new RuleIndex(rules), new Judge(this.#decisions, port, principal), this.#memory);
+    return new TableAccess(
+      this.revision,
+      new RuleIndex(rules),
+      new Judge(this.#decisions, port, principal),
+      this.#memory,
+    );
   }
 }
 

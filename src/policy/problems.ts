@@ -19,7 +19,10 @@ export class Problems {
     const last = sorted[policyProblemsMax - 1];
     if (last === undefined || sorted.length === policyProblemsMax) return sorted;
     const rest = sorted.length - policyProblemsMax;
-    return [...sorted.slice(0, policyProblemsMax), { ...last, message: `There are ${rest} more problems. Mend these first.` }];
+    return [
+      ...sorted.slice(0, policyProblemsMax),
+      { ...last, message: `There are ${rest} more problems. Mend these first.` },
+    ];
   }
 }
 

@@ -50,13 +50,16 @@ export const conditions: Readonly<Record<string, (principal: Principal, question
   '"eng" in principal.groups': ({ groups }) => groups.includes('eng'),
   'operation.action == "read"': (_, { action }) => action === 'read',
   'operation.resource.startsWith("a.")': (_, { resourceName }) => resourceName.startsWith('a.'),
-  'operation.partition < 2 && principal.id == "alice"': ({ id }, { partition }) => (Number.isInteger(partition) && partition >= 0 ? partition : -1) < 2 && id === 'alice',
+  'operation.partition < 2 && principal.id == "alice"': ({ id }, { partition }) =>
+    (Number.isInteger(partition) && partition >= 0 ? partition : -1) < 2 && id === 'alice',
   'now < timestamp("2027-02-01T00:00:00Z")': (_, { nowMs }) => nowMs < Date.parse('2027-02-01T00:00:00Z'),
 };
 
 export function referenceMatches(pattern: string, name: string): boolean {
   if (/^[^*]*\*$/.test(pattern)) return name.startsWith(pattern.slice(0, -1));
-  const source = pattern.split(/(\*\*|\*)/).map((part) => (part === '**' ? '[^]*' : part === '*' ? '[^.]*' : part.replace(/[.\\]/g, '\\$&')));
+  const source = pattern
+    .split(/(\*\*|\*)/)
+    .map((part) => (part === '**' ? '[^]*' : part === '*' ? '[^.]*' : part.replace(/[.\\]/g, '\\$&')));
   return new RegExp(`^(?:${source.join('')})$`).test(name);
 }
 
@@ -78,7 +81,8 @@ function grants(rule: TestRule, effect: 'allow' | 'deny', { action, resourceType
 
 function namesResource(rule: TestRule, { resourceType, resourceName }: TestQuestion): boolean {
   if (resourceType === 'cluster') return rule.cluster === true && resourceName === 'kafka-cluster';
-  const patterns = resourceType === 'topic' ? rule.topics : resourceType === 'group' ? rule.consumerGroups : rule.transactionalIds;
+  const patterns =
+    resourceType === 'topic' ? rule.topics : resourceType === 'group' ? rule.consumerGroups : rule.transactionalIds;
   return (patterns ?? []).some((pattern) => referenceMatches(pattern, resourceName));
 }
 
@@ -94,19 +98,30 @@ function touches(rule: TestRule, effect: 'allow' | 'deny', { action, resourceTyp
   return effect === 'allow' ? looks : !looks;
 }
 
-export function referenceDecide(policies: readonly TestPolicy[], principal: Principal, port: string, question: TestQuestion): { effect: 'permit' | 'deny'; reason: DecisionReason } {
+export function referenceDecide(
+  policies: readonly TestPolicy[],
+  principal: Principal,
+  port: string,
+  question: TestQuestion,
+): { effect: 'permit' | 'deny'; reason: DecisionReason } {
   let allowed = false;
   let failed = false;
   for (const policy of policies) {
-    const meets = ({ id, group }: TestSubject): boolean => (id === undefined || id === principal.id) && (group === undefined || principal.groups.includes(group));
+    const meets = ({ id, group }: TestSubject): boolean =>
+      (id === undefined || id === principal.id) && (group === undefined || principal.groups.includes(group));
     if (!policy.subjects.some(meets)) continue;
     const applies = (rule: TestRule, effect: 'allow' | 'deny'): boolean =>
-      referenceMatches(rule.port, port) && namesResource(rule, question) && grants(rule, effect, question) && touches(rule, effect, question);
-    const truth = (rule: TestRule): Truth => (rule.when === undefined ? true : (conditions[rule.when]?.(principal, question) ?? 'error'));
+      referenceMatches(rule.port, port) &&
+      namesResource(rule, question) &&
+      grants(rule, effect, question) &&
+      touches(rule, effect, question);
+    const truth = (rule: TestRule): Truth =>
+      rule.when === undefined ? true : (conditions[rule.when]?.(principal, question) ?? 'error');
     for (const rule of [...policy.deny, ...policy.role.deny]) {
       if (applies(rule, 'deny') && truth(rule) !== false) return { effect: 'deny', reason: 'denied-by-rule' };
     }
-    const lapsed = policy.reviewBy !== undefined && question.nowMs >= Date.parse(`${policy.reviewBy}T23:59:59.999Z`) + 1;
+    const lapsed =
+      policy.reviewBy !== undefined && question.nowMs >= Date.parse(`${policy.reviewBy}T23:59:59.999Z`) + 1;
     for (const rule of lapsed ? [] : [...policy.allow, ...policy.role.allow]) {
       if (!applies(rule, 'allow')) continue;
       if (truth(rule) === true) allowed = true;

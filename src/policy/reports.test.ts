@@ -10,8 +10,24 @@ const read = { port: 'orders', topics: ['a'], actions: ['read'] };
 
 describe('the difference between two revisions', () => {
   it('names documents and rules that came, went and changed', () => {
-    const before = compiled([policy('gone', { allow: [read] }), policy('kept', { allow: [read] }), policy('p', { allow: [read, { ...read, topics: ['b'] }] }), role('r', { allow: [read] })]);
-    const after = compiled([policy('kept', { allow: [read] }), policy('new', { deny: [{ ...read, actions: ['*'] }] }), policy('p', { allow: [{ ...read, topics: ['b'] }, { ...read, topics: ['c*'] }], roles: ['r'] }), role('r', { allow: [read] })]);
+    const before = compiled([
+      policy('gone', { allow: [read] }),
+      policy('kept', { allow: [read] }),
+      policy('p', { allow: [read, { ...read, topics: ['b'] }] }),
+      role('r', { allow: [read] }),
+    ]);
+    const after = compiled([
+      policy('kept', { allow: [read] }),
+      policy('new', { deny: [{ ...read, actions: ['*'] }] }),
+      policy('p', {
+        allow: [
+          { ...read, topics: ['b'] },
+          { ...read, topics: ['c*'] },
+        ],
+        roles: ['r'],
+      }),
+      role('r', { allow: [read] }),
+    ]);
     const diff = diffPolicies(before, after);
     assert.deepEqual([diff.before, diff.after], [before.revision, after.revision]);
     assert.equal(
@@ -41,13 +57,20 @@ describe('the difference between two revisions', () => {
   });
 
   it('counts a rule that stands there twice', () => {
-    const diff = diffPolicies(compiled([policy('p', { allow: [read, read] })]), compiled([policy('p', { allow: [read] })]));
+    const diff = diffPolicies(
+      compiled([policy('p', { allow: [read, read] })]),
+      compiled([policy('p', { allow: [read] })]),
+    );
     assert.equal(diff.documents[0]?.lines.length, 1);
     assert.equal(diff.documents[0]?.lines[0]?.sign, '-');
   });
 
   it('is not made of sets from elsewhere', () => {
-    const foreign: PolicySet = { revision: 'x', policies: [], accessFor: (who, port) => compiled([]).accessFor(who, port) };
+    const foreign: PolicySet = {
+      revision: 'x',
+      policies: [],
+      accessFor: (who, port) => compiled([]).accessFor(who, port),
+    };
     assert.throws(() => diffPolicies(foreign, compiled([])), { code: 'foreign-policy-set' });
   });
 });
@@ -64,11 +87,19 @@ describe('the explanation of a decision', () => {
   const operation: Operation = { action: 'read', resourceType: 'topic', resourceName: 'a', partition: 0 };
   function obstacles(asked: Operation, claims = { contractor: false }): Record<string, string> {
     const { rules } = explain(set, principal({ claims }), 'orders', asked, nowMs);
-    return Object.fromEntries(rules.map(({ rule, obstacles: found }) => [rule.policy, found.map(({ aspect, detail }) => `${aspect}: ${detail}`).join('; ')]));
+    return Object.fromEntries(
+      rules.map(({ rule, obstacles: found }) => [
+        rule.policy,
+        found.map(({ aspect, detail }) => `${aspect}: ${detail}`).join('; '),
+      ]),
+    );
   }
 
   it('gives the decision, the rules that matched, and what kept the nearest from it', () => {
-    assert.equal(explain(set, principal({ claims: { contractor: false } }), 'orders', operation, nowMs).decision.rule?.policy, 'allows');
+    assert.equal(
+      explain(set, principal({ claims: { contractor: false } }), 'orders', operation, nowMs).decision.rule?.policy,
+      'allows',
+    );
     assert.deepEqual(obstacles(operation), {
       allows: '',
       denies: 'condition: its condition is false: principal.claims.contractor == true',
@@ -79,10 +110,16 @@ describe('the explanation of a decision', () => {
   });
 
   it('tells partition, action and resource apart', () => {
-    assert.equal(obstacles({ ...operation, partition: 2 })['allows'], 'partition: the rule is bound to partitions 0, 1');
+    assert.equal(
+      obstacles({ ...operation, partition: 2 })['allows'],
+      'partition: the rule is bound to partitions 0, 1',
+    );
     assert.equal(obstacles({ ...operation, action: 'write' })['allows'], 'action: the rule is about read, describe');
     assert.equal(obstacles({ ...operation, resourceName: 'b' })['allows'], 'resource: the rule is about a');
-    assert.equal(obstacles({ action: 'read', resourceType: 'group', resourceName: 'a' })['allows'], 'resource: the rule names no group');
+    assert.equal(
+      obstacles({ action: 'read', resourceType: 'group', resourceName: 'a' })['allows'],
+      'resource: the rule names no group',
+    );
   });
 
   it('takes a deny whose condition cannot be evaluated as a match, as the decision does', () => {

@@ -13,7 +13,12 @@ export function lapseTimeMs(document: PolicyDocument): number {
   return by === undefined ? Infinity : Date.parse(`${by}T00:00:00Z`) + dayMs;
 }
 
-export function reviewWarning(document: PolicyDocument | RoleDocument, placed: PlacedDocument, nowMs: number, warnings: Problems): void {
+export function reviewWarning(
+  document: PolicyDocument | RoleDocument,
+  placed: PlacedDocument,
+  nowMs: number,
+  warnings: Problems,
+): void {
   if (document.kind !== 'Policy' || document.spec.review === undefined) return;
   const lapsesAtMs = lapseTimeMs(document);
   if (nowMs < lapsesAtMs - warningDays * dayMs) return;

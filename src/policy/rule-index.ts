@@ -39,12 +39,14 @@ class NameIndex {
     for (const settled of this.#literals.get(name) ?? []) into.add(settled);
     for (const length of this.#headLengths) {
       if (length > name.length) return;
-      for (const { pattern, settled } of this.#heads.get(name.slice(0, length)) ?? []) if (matches(pattern, name)) into.add(settled);
+      for (const { pattern, settled } of this.#heads.get(name.slice(0, length)) ?? [])
+        if (matches(pattern, name)) into.add(settled);
     }
   }
 
   collectSame(wanted: Pattern, into: Set<SettledRule>): void {
-    for (const { pattern, settled } of this.#heads.get(wanted.head) ?? []) if (pattern.source === wanted.source) into.add(settled);
+    for (const { pattern, settled } of this.#heads.get(wanted.head) ?? [])
+      if (pattern.source === wanted.source) into.add(settled);
   }
 }
 
@@ -60,7 +62,11 @@ export class RuleIndex {
   readonly rules: readonly SettledRule[];
   /** When some allow rule here lapses, ascending: between two of these, time changes no decision by itself. */
   readonly lapseTimesMs: readonly number[];
-  readonly #byName: Readonly<Record<NamedResource, NameIndex>> = { topic: new NameIndex(), group: new NameIndex(), 'transactional-id': new NameIndex() };
+  readonly #byName: Readonly<Record<NamedResource, NameIndex>> = {
+    topic: new NameIndex(),
+    group: new NameIndex(),
+    'transactional-id': new NameIndex(),
+  };
   readonly #cluster: readonly SettledRule[];
 
   /** @param rules in ascending order */
@@ -68,10 +74,13 @@ export class RuleIndex {
     this.rules = rules;
     this.#cluster = rules.filter(({ rule }) => rule.cluster);
     for (const settled of rules) {
-      for (const type of namedResources) for (const pattern of settled.rule.names[type]) this.#byName[type].add(pattern, settled);
+      for (const type of namedResources)
+        for (const pattern of settled.rule.names[type]) this.#byName[type].add(pattern, settled);
     }
     for (const type of namedResources) this.#byName[type].seal();
-    const lapses = rules.filter(({ rule }) => rule.effect === 'allow' && rule.lapsesAtMs !== Infinity).map(({ rule }) => rule.lapsesAtMs);
+    const lapses = rules
+      .filter(({ rule }) => rule.effect === 'allow' && rule.lapsesAtMs !== Infinity)
+      .map(({ rule }) => rule.lapsesAtMs);
     this.lapseTimesMs = [...new Set(lapses)].toSorted((a, b) => a - b);
   }
 

@@ -33,11 +33,20 @@ export interface CompiledRule {
   readonly document: RuleDocument;
 }
 
-export function compileRule(document: RuleDocument, rest: Pick<CompiledRule, 'order' | 'ref' | 'effect' | 'condition' | 'lapsesAtMs'>): CompiledRule {
-  const named = (patterns: readonly string[] | undefined): readonly Pattern[] => (patterns ?? []).map((pattern) => parsePattern(pattern, 'name'));
-  const names = { topic: named(document.topics), group: named(document.consumerGroups), 'transactional-id': named(document.transactionalIds) };
+export function compileRule(
+  document: RuleDocument,
+  rest: Pick<CompiledRule, 'order' | 'ref' | 'effect' | 'condition' | 'lapsesAtMs'>,
+): CompiledRule {
+  const named = (patterns: readonly string[] | undefined): readonly Pattern[] =>
+    (patterns ?? []).map((pattern) => parsePattern(pattern, 'name'));
+  const names = {
+    topic: named(document.topics),
+    group: named(document.consumerGroups),
+    'transactional-id': named(document.transactionalIds),
+  };
   const cluster = document.cluster === true;
-  const actionsOn = (type: ResourceType, present: boolean): ActionSet => (present ? effectiveActions(document, rest.effect, type) : 0);
+  const actionsOn = (type: ResourceType, present: boolean): ActionSet =>
+    present ? effectiveActions(document, rest.effect, type) : 0;
   return {
     ...rest,
     document,
@@ -74,9 +83,15 @@ export function partitionRange(text: number | string): PartitionRange {
  *
  * @param partition anything but a whole number from 0 is the topic as a whole
  */
-export function touchesPartition(rule: CompiledRule, action: ActionSet, type: ResourceType, partition: number): boolean {
+export function touchesPartition(
+  rule: CompiledRule,
+  action: ActionSet,
+  type: ResourceType,
+  partition: number,
+): boolean {
   if (rule.partitions === null || type !== 'topic') return true;
-  if (isPartition(partition)) return rule.partitions.some((range) => partition >= range.first && partition <= range.last);
+  if (isPartition(partition))
+    return rule.partitions.some((range) => partition >= range.first && partition <= range.last);
   return ((action & lookingAt) !== 0) === (rule.effect === 'allow');
 }
 

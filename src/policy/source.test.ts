@@ -7,7 +7,10 @@ import { formatted } from './test-kit.ts';
 function read(text: string): { values: readonly unknown[]; problems: readonly string[] } {
   const problems = new Problems();
   const documents = readDocuments({ path: 'p.yaml', text }, problems);
-  return { values: documents.map(({ value }) => JSON.parse(JSON.stringify(value)) as unknown), problems: problems.list().map(formatted) };
+  return {
+    values: documents.map(({ value }) => JSON.parse(JSON.stringify(value)) as unknown),
+    problems: problems.list().map(formatted),
+  };
 }
 
 describe('reading policy files', () => {
@@ -18,7 +21,10 @@ describe('reading policy files', () => {
   });
 
   it('takes JSON, indented with tabs', () => {
-    assert.deepEqual(read('{\n\t"a": [\n\t\t{ "b": true }\n\t]\n}\n'), { values: [{ a: [{ b: true }] }], problems: [] });
+    assert.deepEqual(read('{\n\t"a": [\n\t\t{ "b": true }\n\t]\n}\n'), {
+      values: [{ a: [{ b: true }] }],
+      problems: [],
+    });
   });
 
   it('reports a syntax error at its place', () => {
@@ -27,13 +33,18 @@ describe('reading policy files', () => {
   });
 
   it('refuses duplicate keys, also when quoted differently', () => {
-    assert.deepEqual(read('a: 1\nb:\n  c: 1\n  "c": 2\n').problems, ['p.yaml:4:3: The key "c" stands here twice. Keep one.']);
+    assert.deepEqual(read('a: 1\nb:\n  c: 1\n  "c": 2\n').problems, [
+      'p.yaml:4:3: The key "c" stands here twice. Keep one.',
+    ]);
   });
 
   it('refuses keys that are no text, and keys that would set a prototype', () => {
     assert.match(read('1: a').problems.join(), /p\.yaml:1:1: A key must be text/);
     assert.match(read('? [a]\n: b').problems.join(), /A key must be text/);
-    assert.match(read('a:\n  __proto__: { admin: true }').problems.join(), /p\.yaml:2:3: The key "__proto__" is not allowed/);
+    assert.match(
+      read('a:\n  __proto__: { admin: true }').problems.join(),
+      /p\.yaml:2:3: The key "__proto__" is not allowed/,
+    );
     assert.match(read('{"__proto__": {"admin": true}}').problems.join(), /not allowed/);
   });
 
@@ -42,7 +53,11 @@ describe('reading policy files', () => {
   });
 
   it('refuses merge keys, tags, numbers that are none and other YAML versions', () => {
-    assert.deepEqual(read('a:\n  <<: { b: 1 }').values, [{ a: { '<<': { b: 1 } } }], 'a merge key is a key like any other, unknown to every shape');
+    assert.deepEqual(
+      read('a:\n  <<: { b: 1 }').values,
+      [{ a: { '<<': { b: 1 } } }],
+      'a merge key is a key like any other, unknown to every shape',
+    );
     assert.match(read('a: !!binary aGVsbG8=').problems.join(), /Unresolved tag/);
     assert.match(read('a: !!js/function "x"').problems.join(), /tag/);
     assert.match(read('a: "\\ud800"').problems.join(), /lone surrogate/);
@@ -52,7 +67,10 @@ describe('reading policy files', () => {
   });
 
   it('refuses anchors and aliases, so that a small file cannot stand for a large value', () => {
-    const lines = Array.from({ length: 9 }, (_, level) => `a${level + 1}: &a${level + 1} [${Array.from({ length: 9 }, () => `*a${level}`).join(', ')}]`);
+    const lines = Array.from(
+      { length: 9 },
+      (_, level) => `a${level + 1}: &a${level + 1} [${Array.from({ length: 9 }, () => `*a${level}`).join(', ')}]`,
+    );
     const started = performance.now();
     const { values, problems } = read(['a0: &a0 lol', ...lines].join('\n'));
     assert.deepEqual(values, []);

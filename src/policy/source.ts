@@ -55,7 +55,11 @@ export function readDocuments(source: PolicySource, problems: Problems): readonl
   return documents;
 }
 
-function parse(text: string, lines: LineCounter, report: (offset: number, message: string) => void): readonly Document.Parsed[] {
+function parse(
+  text: string,
+  lines: LineCounter,
+  report: (offset: number, message: string) => void,
+): readonly Document.Parsed[] {
   try {
     // Duplicate keys are found while the value is built: the package's own check takes quadratic time.
     const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, resolveKnownTags: false } as const;
@@ -81,13 +85,23 @@ function refuse(reading: Reading, node: unknown, message: string): null {
 
 function plainValue(node: unknown, depth: number, reading: Reading): unknown {
   if (node === null || node === undefined) return null;
-  if (isAlias(node)) return refuse(reading, node, 'Aliases are not supported. Put rules that several policies share into a kind: Role document.');
-  if (isNode(node) && 'anchor' in node && node.anchor !== undefined) return refuse(reading, node, 'Anchors are not supported. Put rules that several policies share into a kind: Role document.');
+  if (isAlias(node))
+    return refuse(
+      reading,
+      node,
+      'Aliases are not supported. Put rules that several policies share into a kind: Role document.',
+    );
+  if (isNode(node) && 'anchor' in node && node.anchor !== undefined)
+    return refuse(
+      reading,
+      node,
+      'Anchors are not supported. Put rules that several policies share into a kind: Role document.',
+    );
   if (depth > policyNestingMax) return refuse(reading, node, `More than ${policyNestingMax} levels of nesting.`);
   if (isScalar(node)) return plainScalar(node.value, node, reading);
   if (isSeq(node)) return node.items.map((item) => plainValue(item, depth + 1, reading));
   if (!isMap(node)) return refuse(reading, node, 'Neither a map, a list nor a value.');
-  const value: Record<string, unknown> = Object.create(null);
+  const value = Object.create(null) as Record<string, unknown>;
   for (const pair of node.items) {
     const key = plainKey(pair, reading);
     if (key === null) continue;
@@ -98,7 +112,8 @@ function plainValue(node: unknown, depth: number, reading: Reading): unknown {
 }
 
 function plainScalar(value: unknown, node: Node, reading: Reading): unknown {
-  if (typeof value === 'string' && !value.isWellFormed()) return refuse(reading, node, 'This text holds half of a character (a lone surrogate).');
+  if (typeof value === 'string' && !value.isWellFormed())
+    return refuse(reading, node, 'This text holds half of a character (a lone surrogate).');
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   return refuse(reading, node, 'Neither text, a finite number, true, false nor null.');
@@ -106,7 +121,8 @@ function plainScalar(value: unknown, node: Node, reading: Reading): unknown {
 
 function plainKey(pair: Pair, reading: Reading): string | null {
   const key = pair.key;
-  if (!isScalar(key) || typeof key.value !== 'string' || !key.value.isWellFormed()) return refuse(reading, key, 'A key must be text. Put it in quotes.');
+  if (!isScalar(key) || typeof key.value !== 'string' || !key.value.isWellFormed())
+    return refuse(reading, key, 'A key must be text. Put it in quotes.');
   if (key.anchor !== undefined) return refuse(reading, key, 'Anchors are not supported.');
   // Writing this key to an ordinary object sets its prototype; libraries drop it in silence, and a condition with it.
   if (key.value === '__proto__') return refuse(reading, key, 'The key "__proto__" is not allowed.');

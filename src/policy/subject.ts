@@ -17,14 +17,17 @@ export interface Subject {
 
 /** A claim name that is no path matches nothing here; it is refused when documents are checked. */
 export function compileSubject(document: SubjectDocument): Subject {
-  const set = (values: readonly string[] | undefined): ReadonlySet<string> | null => (values === undefined ? null : new Set(values));
+  const set = (values: readonly string[] | undefined): ReadonlySet<string> | null =>
+    values === undefined ? null : new Set(values);
   return {
     document,
     ids: document.id?.map((id) => parsePattern(id, 'identity')) ?? null,
     groups: set(document.group),
     kinds: set(document.kind),
     issuers: set(document.issuer),
-    claims: Object.entries(document.claims ?? {}).map(([name, values]) => claimTest(name, parseClaimPath(name) ?? [], values)),
+    claims: Object.entries(document.claims ?? {}).map(([name, values]) =>
+      claimTest(name, parseClaimPath(name) ?? [], values),
+    ),
   };
 }
 
@@ -93,7 +96,8 @@ export class SubjectIndex {
   ownersFor(principal: Principal): readonly number[] {
     const owners = new Set<number>();
     const ask = (entries: readonly { subject: Subject; owner: number }[]): void => {
-      for (const { subject, owner } of entries) if (!owners.has(owner) && unmetKey(subject, principal) === null) owners.add(owner);
+      for (const { subject, owner } of entries)
+        if (!owners.has(owner) && unmetKey(subject, principal) === null) owners.add(owner);
     };
     ask(this.#unindexed);
     for (const token of this.#tokensOf(principal)) ask(this.#waiting.get(token) ?? []);
@@ -101,7 +105,11 @@ export class SubjectIndex {
   }
 
   #tokensOf(principal: Principal): ReadonlySet<Token> {
-    const tokens = new Set([tokenOf('id', principal.id), tokenOf('kind', principal.kind), tokenOf('issuer', principal.issuer)]);
+    const tokens = new Set([
+      tokenOf('id', principal.id),
+      tokenOf('kind', principal.kind),
+      tokenOf('issuer', principal.issuer),
+    ]);
     for (const group of principal.groups) tokens.add(tokenOf('group', group));
     for (const [name, path] of this.#claimPaths) {
       for (const text of claimTexts(principal.claims, path)) tokens.add(tokenOf(`claim ${name}`, text));

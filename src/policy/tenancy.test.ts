@@ -15,7 +15,10 @@ type Shared = keyof typeof urls;
 
 function issuers(...names: readonly Shared[]): PolicyContext {
   const corp = { name: 'corp', issuer: 'https://idp.example', requiredClaims: {} };
-  return { ports: [{ name: 'orders', protocol: 'kafka' }], issuers: [corp, ...names.map((name) => ({ name, issuer: urls[name], requiredClaims: {} }))] };
+  return {
+    ports: [{ name: 'orders', protocol: 'kafka' }],
+    issuers: [corp, ...names.map((name) => ({ name, issuer: urls[name], requiredClaims: {} }))],
+  };
 }
 
 function claims(claim: string, ...values: readonly (string | number)[]): SubjectDocument['claims'] {
@@ -46,7 +49,11 @@ describe('a subject on a shared issuer', () => {
   for (const [issuer, claim, value] of binding) {
     it(`may name ${issuer} with ${claim}: ${value}`, () => {
       assert.equal(tenancyFault({ issuer: [issuer], claims: claims(claim, value) }, issuers(issuer)), null);
-      assert.equal(tenancyFault({ claims: claims(claim, value) }, issuers(issuer)), null, 'also without naming the issuer');
+      assert.equal(
+        tenancyFault({ claims: claims(claim, value) }, issuers(issuer)),
+        null,
+        'also without naming the issuer',
+      );
       assert.equal(tenancyFault({ claims: claims(`"${claim}"`, value) }, issuers(issuer)), null, 'also when quoted');
     });
   }
@@ -76,14 +83,26 @@ describe('a subject on a shared issuer', () => {
   ];
   for (const [issuer, claim, value] of open) {
     it(`may not name ${issuer} with only ${claim}: ${value}`, () => {
-      assert.match(tenancyFault({ issuer: [issuer], claims: claims(claim, value) }, issuers(issuer)) ?? '', /lets in every organisation/);
+      assert.match(
+        tenancyFault({ issuer: [issuer], claims: claims(claim, value) }, issuers(issuer)) ?? '',
+        /lets in every organisation/,
+      );
       assert.match(tenancyFault({ claims: claims(claim, value) }, issuers(issuer)) ?? '', /say so with "issuer:"/);
     });
   }
 
   it('must bind with every value, since values are alternatives', () => {
-    assert.notEqual(tenancyFault({ issuer: ['buildkite'], claims: claims('organization_slug', 'acme', '*') }, issuers('buildkite')), null);
-    assert.equal(tenancyFault({ issuer: ['buildkite'], claims: claims('organization_slug', 'acme', 'acme-labs') }, issuers('buildkite')), null);
+    assert.notEqual(
+      tenancyFault({ issuer: ['buildkite'], claims: claims('organization_slug', 'acme', '*') }, issuers('buildkite')),
+      null,
+    );
+    assert.equal(
+      tenancyFault(
+        { issuer: ['buildkite'], claims: claims('organization_slug', 'acme', 'acme-labs') },
+        issuers('buildkite'),
+      ),
+      null,
+    );
   });
 
   it('must bind every shared issuer it can match', () => {
@@ -102,15 +121,28 @@ describe('a subject on a shared issuer', () => {
 
   it('needs no binding where the configuration requires the tenant of every token', () => {
     const bound = issuers('buildkite');
-    const context = { ...bound, issuers: bound.issuers.map((issuer) => (issuer.name === 'buildkite' ? { ...issuer, requiredClaims: { organization_slug: ['acme'] } } : issuer)) };
+    const context = {
+      ...bound,
+      issuers: bound.issuers.map((issuer) =>
+        issuer.name === 'buildkite' ? { ...issuer, requiredClaims: { organization_slug: ['acme'] } } : issuer,
+      ),
+    };
     assert.equal(tenancyFault({ issuer: ['buildkite'], claims: claims('pipeline_slug', 'deploy') }, context), null);
-    const loose = { ...context, issuers: context.issuers.map((issuer) => ({ ...issuer, requiredClaims: { pipeline_slug: ['deploy'] } })) };
+    const loose = {
+      ...context,
+      issuers: context.issuers.map((issuer) => ({ ...issuer, requiredClaims: { pipeline_slug: ['deploy'] } })),
+    };
     assert.notEqual(tenancyFault({ issuer: ['buildkite'] }, loose), null, 'another required claim does not bind');
   });
 
   it('needs none where the issuer cannot give what it asks for', () => {
     const jobs = issuers('buildkite');
-    const context = { ...jobs, issuers: jobs.issuers.map((issuer) => (issuer.name === 'buildkite' ? { ...issuer, kinds: ['job' as const], mapsGroups: false } : issuer)) };
+    const context = {
+      ...jobs,
+      issuers: jobs.issuers.map((issuer) =>
+        issuer.name === 'buildkite' ? { ...issuer, kinds: ['job' as const], mapsGroups: false } : issuer,
+      ),
+    };
     assert.equal(tenancyFault({ group: ['eng'] }, context), null);
     assert.equal(tenancyFault({ kind: ['user'] }, context), null);
     assert.equal(tenancyFault({ issuer: ['corp'] }, context), null);
@@ -119,12 +151,18 @@ describe('a subject on a shared issuer', () => {
   });
 
   it('is found whatever slash or case the configuration writes the URL with', () => {
-    const context: PolicyContext = { ...issuers(), issuers: [{ name: 'bk', issuer: 'https://Agent.Buildkite.com/', requiredClaims: {} }] };
+    const context: PolicyContext = {
+      ...issuers(),
+      issuers: [{ name: 'bk', issuer: 'https://Agent.Buildkite.com/', requiredClaims: {} }],
+    };
     assert.notEqual(tenancyFault({ issuer: ['bk'] }, context), null);
   });
 
   it('is refused at load, with its place and the way out', () => {
-    const document = policy('p', { subjects: [{ issuer: 'buildkite', claims: { pipeline_slug: 'deploy' } }], allow: [{ port: 'orders', topics: ['a'], actions: ['read'] }] });
+    const document = policy('p', {
+      subjects: [{ issuer: 'buildkite', claims: { pipeline_slug: 'deploy' } }],
+      allow: [{ port: 'orders', topics: ['a'], actions: ['read'] }],
+    });
     const [first = ''] = problemsOf([document], issuers('buildkite'));
     assert.match(first, /^0\.yaml:1:\d+: This subject lets in every organisation on Buildkite: issuer "buildkite"/);
     assert.match(first, /Add a claim without wildcards: organization_id .* Or set requiredClaims/);

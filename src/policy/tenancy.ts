@@ -26,21 +26,40 @@ interface SharedIssuer {
   readonly advice: string;
 }
 
-const gitHubSubject = subject(/^repo:[^*/:]+\//, /^repository:[^*/:]+\//, /^repository_owner:[^*:]+(?::|$)/, /^repository_(?:owner_)?id:[^*:]+(?::|$)/);
-const gitLabSubject = subject(/^project_path:[^*/:]+\//, /^(?:namespace_path|namespace_id|project_id):[^*/:]+(?:[/:]|$)/);
+const gitHubSubject = subject(
+  /^repo:[^*/:]+\//,
+  /^repository:[^*/:]+\//,
+  /^repository_owner:[^*:]+(?::|$)/,
+  /^repository_(?:owner_)?id:[^*:]+(?::|$)/,
+);
+const gitLabSubject = subject(
+  /^project_path:[^*/:]+\//,
+  /^(?:namespace_path|namespace_id|project_id):[^*/:]+(?:[/:]|$)/,
+);
 
 /** Patterns above are written here and run over one short value each; none comes from a user. */
 const shared: ReadonlyMap<string, SharedIssuer> = new Map<string, SharedIssuer>([
   [
     'https://agent.buildkite.com',
     // `sub` does not count: who runs the job chooses which claim it is made of.
-    { title: 'Buildkite', claims: { organization_id: exact, organization_slug: exact }, id: null, advice: 'organization_id (or organization_slug)' },
+    {
+      title: 'Buildkite',
+      claims: { organization_id: exact, organization_slug: exact },
+      id: null,
+      advice: 'organization_id (or organization_slug)',
+    },
   ],
   [
     'https://token.actions.githubusercontent.com',
     {
       title: 'GitHub Actions',
-      claims: { repository_owner: exact, repository_owner_id: exact, repository: beforeSlash, repository_id: exact, sub: gitHubSubject },
+      claims: {
+        repository_owner: exact,
+        repository_owner_id: exact,
+        repository: beforeSlash,
+        repository_id: exact,
+        sub: gitHubSubject,
+      },
       id: gitHubSubject,
       advice: 'repository_owner_id (or repository_owner, repository, repository_id, sub)',
     },
@@ -49,12 +68,21 @@ const shared: ReadonlyMap<string, SharedIssuer> = new Map<string, SharedIssuer>(
     'https://gitlab.com',
     {
       title: 'GitLab',
-      claims: { namespace_id: exact, namespace_path: (value) => exact(value) || beforeSlash(value), project_id: exact, project_path: beforeSlash, sub: gitLabSubject },
+      claims: {
+        namespace_id: exact,
+        namespace_path: (value) => exact(value) || beforeSlash(value),
+        project_id: exact,
+        project_path: beforeSlash,
+        sub: gitLabSubject,
+      },
       id: gitLabSubject,
       advice: 'namespace_id (or namespace_path, project_id, project_path, sub)',
     },
   ],
-  ['https://accounts.google.com', { title: 'Google', claims: { hd: exact, sub: exact, email: exact }, id: exact, advice: 'hd (or sub, email)' }],
+  [
+    'https://accounts.google.com',
+    { title: 'Google', claims: { hd: exact, sub: exact, email: exact }, id: exact, advice: 'hd (or sub, email)' },
+  ],
 ]);
 
 type Issuer = PolicyContext['issuers'][number];

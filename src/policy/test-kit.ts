@@ -17,14 +17,21 @@ export const context: PolicyContext = {
   ],
 };
 
-export function principal(parts: { id?: string; issuer?: string; kind?: PrincipalKind; groups?: readonly string[]; claims?: JsonObject } = {}): Principal {
+export function principal(
+  parts: { id?: string; issuer?: string; kind?: PrincipalKind; groups?: readonly string[]; claims?: JsonObject } = {},
+): Principal {
   const { id = 'alice', issuer = 'corp', kind = 'user', groups = [], claims = {} } = parts;
   return { id, issuer, kind, groups, claims, expiresAtMs: null, credential: { type: 'jwt', id: 'token-1' } };
 }
 
 /** A policy document for `id: alice` unless said otherwise. `spec` is JSON-able and laid over the default. */
 export function policy(name: string, spec: object): string {
-  return JSON.stringify({ apiVersion: 'sluice/v1', kind: 'Policy', metadata: { name }, spec: { subjects: [{ id: 'alice' }], ...spec } });
+  return JSON.stringify({
+    apiVersion: 'sluice/v1',
+    kind: 'Policy',
+    metadata: { name },
+    spec: { subjects: [{ id: 'alice' }], ...spec },
+  });
 }
 
 export function role(name: string, spec: object): string {
