@@ -52,7 +52,10 @@ describe('whether an action is permitted on any resource', () => {
   });
 
   it('knows that a deny of partitions leaves looking at the topic', () => {
-    const rules = { allow: [allow({ topics: ['a'], partitions: [0] })], deny: [allow({ topics: ['a'], partitions: [0], actions: ['*'] })] };
+    const rules = {
+      allow: [allow({ topics: ['a'], partitions: [0] })],
+      deny: [allow({ topics: ['a'], partitions: [0], actions: ['*'] })],
+    };
     assert.equal(any(rules, 'describe'), 'allowed');
     assert.equal(any(rules, 'read'), 'denied-by-rule');
   });
