@@ -1,0 +1,98 @@
+/** The gateway as its users run it: `sluice serve` on a configuration, with SASL, a policy and the audit log in strict mode. */
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Idp } from '../../harness/idp.ts';
+import { releasePorts, reservePortRange } from '../../harness/ports.ts';
+import { onProxyCore } from '../machine.ts';
+import type { Peer, Upstream } from './peer.ts';
+import { startServer } from './server.ts';
+
+export interface SluiceOptions {
+  readonly name: string;
+  readonly idp: Idp;
+  /** For connections of the load; made with `writeOpening`. `null`: clients of their own bring a token. */
+  readonly openingFile: string | null;
+  readonly policy: string;
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Takes a CPU profile of the whole run. */
+  readonly profile?: boolean;
+}
+
+export interface SluicePeer extends Peer {
+  /** Ends the gateway in order. @returns the profile it wrote, where one was asked for */
+  finish(): Promise<string | null>;
+}
+
+const stopGraceMs = 20_000;
+
+export async function startSluice(parent: string, upstream: Upstream, options: SluiceOptions): Promise<SluicePeer> {
+  const folder = join(parent, options.name);
+  await mkdir(join(folder, 'policies'), { recursive: true });
+  const ports = await reservePortRange(3);
+  const [port = 0, brokerPort = 0, telemetryPort = 0] = ports;
+  await writeFile(join(folder, 'policies', 'bench.yaml'), options.policy);
+  await writeFile(join(folder, 'sluice.yaml'), configuration({ port, brokerPort, telemetryPort }, upstream, options));
+  const profiling =
+    options.profile === true ? ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'] : [];
+  const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'sluice.ts');
+  const serve = [...profiling, program, 'serve', '--config', join(folder, 'sluice.yaml')];
+  const { command, args } = onProxyCore(process.execPath, serve);
+  const ready = async (): Promise<boolean> =>
+    (await fetch(`http://127.0.0.1:${telemetryPort}/readyz`).catch(() => null))?.status === 200;
+  const server = await startServer({
+    name: options.name,
+    command,
+    args,
+    port,
+    logFile: join(folder, 'sluice.log'),
+    ready,
+  });
+  const end = async (graceMs: number): Promise<void> => {
+    await server.stop(graceMs);
+    releasePorts(ports);
+  };
+  return {
+    name: options.name,
+    port,
+    pid: server.pid,
+    openingFile: options.openingFile,
+    stop: () => end(0),
+    async finish() {
+      await end(stopGraceMs);
+      const profile = (await readdir(folder)).find((file) => file.endsWith('.cpuprofile'));
+      return profile === undefined ? null : readFile(join(folder, profile), 'utf8');
+    },
+  };
+}
+
+interface Ports {
+  readonly port: number;
+  readonly brokerPort: number;
+  readonly telemetryPort: number;
+}
+
+function configuration(
+  { port, brokerPort, telemetryPort }: Ports,
+  upstream: Upstream,
+  { idp, tls }: SluiceOptions,
+): string {
+  const secured = tls === undefined ? '' : `    tls: { cert: ${tls.certFile}, key: ${tls.keyFile} }\n`;
+  return `apiVersion: sluice/v1
+kind: Gateway
+gatewayId: bench
+ports:
+  - name: orders
+    protocol: kafka
+    listen: 127.0.0.1:${port}
+${secured}    advertise: { host: 127.0.0.1, ports: ${brokerPort}-${brokerPort}, firstNodeId: 0 }
+    upstream: { bootstrap: ["127.0.0.1:${upstream.port}"] }
+    authentication: { mechanisms: [OAUTHBEARER, PLAIN], allowTokensWithoutTls: ${tls === undefined} }
+identity:
+  issuers:
+    - { name: idp, issuer: "${idp.issuer}", audience: sluice, claims: { id: sub, groups: groups, kind: workload } }
+policies: ./policies
+audit: { directory: ./audit, mode: strict }
+telemetry: { listen: "127.0.0.1:${telemetryPort}", logLevel: warn }
+drainTimeout: 1s
+`;
+}

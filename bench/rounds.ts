@@ -1,0 +1,137 @@
+/**
+ * Interleaved rounds: in each, every peer runs every cell once, in an order that turns by one from round to round, so
+ * that a slow minute of the machine is everybody's. Ratios are taken within a round and only then summed up.
+ */
+import { type LatencyUs, type LoadShape, runLoad } from './load/generator.ts';
+import { busySeconds, usageOf } from './machine.ts';
+import { type BenchOptions, say } from './options.ts';
+import type { Peer } from './peers/peer.ts';
+import type { Stage } from './stage.ts';
+
+/** One kind of load. */
+export interface Cell extends LoadShape {
+  readonly name: string;
+}
+
+/** One run of one cell through one peer. */
+export interface Sample {
+  readonly cell: string;
+  readonly peer: string;
+  readonly round: number;
+  readonly seconds: number;
+  readonly frames: number;
+  /** Of the frames that carry records, in one direction. */
+  readonly megabytes: number;
+  /** CPU seconds of each side; NaN where there is no proxy. */
+  readonly proxyCpu: number;
+  readonly loadCpu: number;
+  readonly brokerCpu: number;
+  readonly residentMB: number;
+  readonly descriptors: number;
+  readonly latencyUs: LatencyUs;
+  /** CPU seconds of the whole machine that none of ours used: noise. */
+  readonly othersCpu: number;
+}
+
+const bytesPerMB = 1e6;
+
+/** @throws SluiceError `load-failed`: a wrong answer ends the scenario, since figures of a broken run mean nothing */
+export async function runRounds(
+  stage: Stage,
+  peers: readonly Peer[],
+  cells: readonly Cell[],
+  options: BenchOptions,
+): Promise<Sample[]> {
+  const wanted = cells.filter(({ name }) => name.includes(options.only));
+  const samples: Sample[] = [];
+  const runs = options.rounds * wanted.length * peers.length;
+  say(
+    `${runs} runs of ${options.seconds} s: ${peers.map(({ name }) => name).join(', ')} × ${wanted.length} cells × ${options.rounds} rounds`,
+  );
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const cell of wanted) {
+      for (let turn = 0; turn < peers.length; turn += 1) {
+        const peer = peers[(turn + round) % peers.length];
+        if (peer === undefined) continue;
+        const sample = await runOnce(stage, peer, cell, round, options);
+        samples.push(sample);
+        say(progress(sample, samples.length, runs));
+      }
+    }
+  }
+  return samples;
+}
+
+function progress(sample: Sample, done: number, runs: number): string {
+  const rate = `${Math.round(sample.megabytes / sample.seconds)} MB/s`;
+  const noise = sample.othersCpu / sample.seconds;
+  const noisy = noise > 0.2 ? `  (others used ${noise.toFixed(1)} cores)` : '';
+  return `${String(done).padStart(4)}/${runs}  ${sample.cell.padEnd(22)} ${sample.peer.padEnd(12)} ${rate}${noisy}`;
+}
+
+interface Reading {
+  readonly proxy: number;
+  readonly load: number;
+  readonly broker: number;
+  readonly own: number;
+  readonly busy: number;
+}
+
+async function runOnce(stage: Stage, peer: Peer, cell: Cell, round: number, options: BenchOptions): Promise<Sample> {
+  let before: Reading | null = null;
+  let after: Reading | null = null;
+  let resident = 0;
+  let descriptors = 0;
+  const result = await runLoad(
+    stage.programs.client,
+    {
+      ...cell,
+      port: peer.port,
+      openingFile: peer.openingFile,
+      seconds: options.seconds,
+      warmUpSeconds: options.warmUpSeconds,
+    },
+    {
+      onStart: (pid) => (before = readingOf(stage, peer, pid)),
+      onEnd(pid) {
+        after = readingOf(stage, peer, pid);
+        if (peer.pid === null) return;
+        ({ residentMB: resident, descriptors } = usageOf(peer.pid));
+      },
+    },
+  );
+  const used = difference(before, after);
+  const frameBytes = cell.exchange.operation === 'produce' ? result.requestBytes : result.responseBytes;
+  return {
+    cell: cell.name,
+    peer: peer.name,
+    round,
+    seconds: result.seconds,
+    frames: result.frames,
+    megabytes: (result.frames * frameBytes) / bytesPerMB,
+    proxyCpu: peer.pid === null ? Number.NaN : used.proxy,
+    loadCpu: used.load,
+    brokerCpu: used.broker,
+    residentMB: resident,
+    descriptors,
+    latencyUs: result.latencyUs,
+    othersCpu: Math.max(0, used.busy - used.proxy - used.load - used.broker - used.own),
+  };
+}
+
+function readingOf(stage: Stage, peer: Peer, loadPid: number): Reading {
+  const { user, system } = process.cpuUsage();
+  return {
+    proxy: peer.pid === null ? 0 : usageOf(peer.pid).cpuSeconds,
+    load: usageOf(loadPid).cpuSeconds,
+    broker: usageOf(stage.broker.pid).cpuSeconds,
+    own: (user + system) / 1e6,
+    busy: busySeconds(),
+  };
+}
+
+function difference(before: Reading | null, after: Reading | null): Reading {
+  if (before === null || after === null) throw new Error('the load ended before it was measured');
+  const of = (name: keyof Reading): number => after[name] - before[name];
+  return { proxy: of('proxy'), load: of('load'), broker: of('broker'), own: of('own'), busy: of('busy') };
+}

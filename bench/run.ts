@@ -1,0 +1,63 @@
+/** `npm run bench -- SCENARIO`: figures on standard output, progress on standard error. Exit code 1 where a gate is missed, 2 on misuse. */
+import { messageOf, SluiceError } from '../src/lib/errors.ts';
+import { judge } from './gates.ts';
+import { machineFacts, moveToLoadCore } from './machine.ts';
+import { type BenchOptions, readOptions, say } from './options.ts';
+import { noiseOf, rowsTable, type ScenarioResult, verdictsTable } from './report.ts';
+import { saveResult } from './save.ts';
+import { passthrough } from './scenarios/passthrough.ts';
+import type { Scenario } from './scenarios/scenario.ts';
+
+const scenarios: readonly Scenario[] = [passthrough];
+/** CPU that others used, in cores, beyond which figures are not worth keeping. */
+const noiseMax = 0.15;
+
+try {
+  const { scenario: name, options } = readOptions(
+    process.argv.slice(2),
+    scenarios.map((one) => one.name),
+  );
+  const scenario = scenarios.find((one) => one.name === name) as Scenario;
+  moveToLoadCore();
+  say(`${scenario.name}: ${scenario.about}`);
+  process.exitCode = conclude(scenario, await scenario.run(options), options);
+} catch (error) {
+  const misuse = error instanceof SluiceError && error.code === 'usage';
+  process.stderr.write(`${messageOf(error)}\n`);
+  process.exitCode = misuse ? 2 : 1;
+}
+
+function conclude(scenario: Scenario, result: ScenarioResult, options: BenchOptions): number {
+  const verdicts = judge(scenario.name, result.figures);
+  const noise = noiseOf(result.samples);
+  const notes = [...result.notes];
+  if (noise > noiseMax) notes.push(`Other processes used ${noise.toFixed(2)} cores (median): not figures to quote.`);
+  const document = {
+    scenario: scenario.name,
+    date: new Date().toISOString(),
+    machine: machineFacts(),
+    options,
+    othersCores: noise,
+    ...result,
+    notes,
+    verdicts,
+  };
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(document, null, 1)}\n`);
+  } else {
+    const parts = [
+      rowsTable(result.rows, result.anchor),
+      result.text,
+      verdicts.length > 0 ? verdictsTable(verdicts) : undefined,
+      ...notes.map((note) => `! ${note}`),
+    ];
+    process.stdout.write(`${parts.filter((part) => part !== undefined && part !== '').join('\n\n')}\n`);
+  }
+  if (options.save) say(`saved ${saveResult(document)}`);
+  const missed = verdicts.filter(({ met }) => !met);
+  if (!options.gate) return 0;
+  for (const { figure, value, gate } of missed)
+    say(`gate missed: ${figure} is ${value.toFixed(2)}, the gate is ${gate}`);
+  if (verdicts.length === 0) say('gate missed: no figure was there to be judged');
+  return missed.length > 0 || verdicts.length === 0 ? 1 : 0;
+}
