@@ -235,6 +235,7 @@ test('strict: after a loss nothing is durable until the loss is told', async () 
   for (let i = 0; i < 50; i += 1) log.append(important);
   assert.ok(log.status().lost > 0);
   await assert.rejects(log.durable(), { code: 'audit-unavailable' });
+  assert.equal(log.status().writable, true, 'refused for the loss, not because the disk hangs');
   disk.heal();
   await until(() => !log.status().backlogged);
   log.append(important);

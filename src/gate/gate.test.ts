@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { auditEvent, codeOf } from '../audit/audit.ts';
-import { alice, bench, field, laptop } from './test-kit.ts';
+import { alice, bench, field, laptop, policy } from './test-kit.ts';
 import type { GateObserver } from './gate.ts';
 import { sessionBounds } from './sessions.ts';
 
@@ -209,4 +209,17 @@ test('entries of the gate and of others share one log', async (t) => {
   );
   await b.gate.join(alice, laptop);
   assert.deepEqual(await b.codes(), ['gateway.started', 'session.opened']);
+});
+
+test('a resource that is called * is not any resource', async (t) => {
+  const b = await bench(t);
+  b.policies = policy('r1', ['write topic *']);
+  const session = await b.gate.join(alice, laptop);
+  session.decideAny('write', 'topic', 'InitProducerId v5');
+  session.decide('write', 'topic', '*', 0, 'Produce v12');
+  const flows = (await b.entries()).slice(1);
+  assert.deepEqual(
+    flows.map((entry) => field(entry.data, 'authorization', 'patternType')),
+    ['any', 'literal'],
+  );
 });

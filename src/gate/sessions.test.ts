@@ -153,3 +153,16 @@ test('authentication again opens a session of its own and says which came before
   assert.equal(renewed?.data['previous_session_id'], before.id);
   assert.equal(field(renewed?.data ?? {}, 'credential', 'id'), 'jti-2');
 });
+
+test('a session whose client came back is not among those that make room', async (t) => {
+  const b = await bench(t, { ...sessionBounds, emptyPerPrincipalMax: 1 });
+  const kept = await b.gate.join(alice, { ...laptop, clientId: 'kept' });
+  kept.leave('closed');
+  await b.gate.join(alice, { ...laptop, clientId: 'kept' });
+  for (const clientId of ['second', 'third']) (await b.gate.join(alice, { ...laptop, clientId })).leave('closed');
+  assert.deepEqual(
+    b.gate.sessions().map((view) => view.client.clientId),
+    ['kept', 'third'],
+  );
+  assert.equal(kept.decide('read', 'topic', 'payments', 0, 'Fetch v17').effect, 'permit');
+});
