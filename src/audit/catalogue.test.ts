@@ -118,7 +118,7 @@ function written(draft: EntryDraft): Entry {
   return JSON.parse(entryLine(draft, 'r.1', '/sluice/gw', time)) as Entry;
 }
 
-function example<Code extends EventCode>(code: Code): Entry {
+function example(code: EventCode): Entry {
   return written(auditEvent(code, examples[code]));
 }
 
