@@ -10,8 +10,9 @@ const errorMessage = authorizationMessages.cluster;
 export const electLeaders: ApiHandler<'ElectLeaders'> = clusterGuarded({
   name: 'ElectLeaders',
   action: 'alter',
-  refuse: (request, errorCode) => ({
-    errorCode,
+  refuse: (request, errorCode, version) => ({
+    // Version 0 has an error for each partition only.
+    ...(version === 0 ? {} : { errorCode }),
     replicaElectionResults: (request.topicPartitions ?? []).map(({ topic, partitions }) => ({
       topic,
       partitionResult: partitions.map((partitionId) => ({ partitionId, errorCode, errorMessage })),
