@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Clock } from '../src/lib/clock.ts';
 import { type Logger, silentLogger } from '../src/lib/logger.ts';
 import { type Gateway, startGateway } from '../src/main.ts';
 import type { Entry } from '../src/model/entry.ts';
@@ -34,6 +35,8 @@ export interface SceneOptions {
   readonly port?: PortOverrides;
   readonly logger?: Logger;
   readonly audit?: Partial<Settings['audit']>;
+  /** The gateway's; the system's by default. */
+  readonly clock?: Clock;
   /** Default 2000. */
   readonly drainTimeoutMs?: number;
 }
@@ -83,7 +86,10 @@ export async function startScene(options: SceneOptions): Promise<Scene> {
     const settings = await settingsOf(options, { folder, kafka, idp, firstPort: ports[0] ?? 0, authority });
     await mkdir(settings.policyDirectory);
     for (const [file, text] of Object.entries(options.policies)) writeFileSync(join(settings.policyDirectory, file), text);
-    const gateway = await startGateway(settings, { logger: options.logger ?? silentLogger });
+    const gateway = await startGateway(settings, {
+      logger: options.logger ?? silentLogger,
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
+    });
     undo.push(() => gateway.stop());
     return { ...sceneOf({ kafka, idp, gateway, settings, folder, authority }), stop };
   } catch (error) {

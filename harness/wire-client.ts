@@ -56,6 +56,11 @@ export class WireClient {
     return new WireClient(socket, options.clientId ?? 'wire-client');
   }
 
+  /** On a socket that is connected already. */
+  static over(socket: Socket, clientId = 'wire-client'): WireClient {
+    return new WireClient(socket, clientId);
+  }
+
   get closed(): boolean {
     return this.#closed;
   }

@@ -12,6 +12,7 @@ import { BrokerVersions } from './versions.ts';
 
 const refreshEveryMs = 30_000;
 const retryAfterMs = 1_000;
+const reconnectAfterMs = 100;
 /** Metadata by topic id works from version 12 on. */
 const metadataByIdVersion = 12;
 
@@ -33,6 +34,7 @@ export class ClusterView {
   #stopped = false;
   #lastError = 'not connected yet';
   #known = false;
+  #reachable = false;
 
   constructor(settings: UpstreamSettings, logger: Logger, onFailure: (reason: string) => void) {
     this.#settings = settings;
@@ -68,12 +70,18 @@ export class ClusterView {
    * @throws SluiceError `unknown-broker`, `upstream-unreachable`, `upstream-authentication-failed`, `secret-unreadable`
    */
   async connect(target: BrokerTarget): Promise<UpstreamConnection> {
-    const connection =
-      target === 'bootstrap'
-        ? await this.#connectAny()
-        : await UpstreamConnection.open(await this.#addressOf(target), this.#settings);
-    this.#versions.set(target, connection.versions);
-    return connection;
+    try {
+      const connection =
+        target === 'bootstrap'
+          ? await this.#connectAny()
+          : await UpstreamConnection.open(await this.#addressOf(target), this.#settings);
+      this.#versions.set(target, connection.versions);
+      return connection;
+    } catch (error) {
+      // It may come back as another version; and while it is away, clients are turned away at their first question.
+      this.#versions.delete(target);
+      throw error;
+    }
   }
 
   /** What that broker speaks: as last seen, else asked now. */
@@ -183,9 +191,23 @@ export class ClusterView {
       this.#connecting = null;
     });
     const connection = await this.#connecting;
-    this.#connection = connection;
+    if (this.#connection !== connection) this.#follow(connection);
     if (this.#stopped) connection.close('the gateway stops');
     return connection;
+  }
+
+  /** When the gateway's own connection ends, another is opened soon: readiness and the view of the cluster hang on it. */
+  #follow(connection: UpstreamConnection): void {
+    this.#connection = connection;
+    connection.attach({
+      onClose: (reason) => {
+        if (this.#stopped || this.#connection !== connection) return;
+        this.#versions.delete('bootstrap');
+        this.#lastError = reason;
+        this.#schedule(reconnectAfterMs);
+      },
+      onDrain: () => {},
+    });
   }
 
   /** The configured addresses first, then every broker that was learned from them. */
@@ -208,16 +230,23 @@ export class ClusterView {
     let nextMs = refreshEveryMs;
     try {
       await this.#refresh();
-      if (!this.#known) this.#logger.info({ brokers: this.#brokers.size }, 'the upstream cluster is known');
+      if (!this.#reachable) this.#logger.info({ brokers: this.#brokers.size }, 'the upstream cluster is known');
       this.#known = true;
+      this.#reachable = true;
     } catch (error) {
       nextMs = retryAfterMs;
       const reason = messageOf(error);
-      if (reason !== this.#lastError) this.#logger.warn({ reason }, 'the upstream cluster cannot be reached');
+      if (this.#reachable || reason !== this.#lastError) this.#logger.warn({ reason }, 'the upstream cluster cannot be reached');
+      this.#reachable = false;
       this.#lastError = reason;
     }
+    this.#schedule(nextMs);
+  }
+
+  #schedule(delayMs: number): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => void this.#refreshAndGoOn(), nextMs);
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#refreshAndGoOn(), delayMs);
     this.#timer.unref();
   }
 

@@ -254,6 +254,14 @@ export class ClientConnection {
     if (header.apiKey !== key || header.apiVersion > maxVersion || this.#authentication.underWay) {
       return this.#refuseUnauthenticated('SaslHandshake out of turn');
     }
+    if (this.#session !== null && this.#authentication.mechanism === null) {
+      // As with re-authentication (KIP-368): what began as one identity does not go on as another.
+      const refusal = { errorCode: errorCodes.ILLEGAL_SASL_STATE };
+      const frame = encodeResponse('SaslHandshake', header.apiVersion, header.correlationId, refusal);
+      this.#answers.reserve('SaslHandshake', header.apiVersion).settle([frame], 'refused');
+      this.#failed(new SaslFailure('principal-changed', 'The connection works on its client certificate already. Open a new one for a token.'), header.clientId ?? '');
+      return this.close('SASL after requests on a client certificate');
+    }
     const { mechanism } = decodeRequest('SaslHandshake', header.apiVersion, payload, header.headerBytes);
     const { mechanisms } = this.#authentication;
     const taken = this.#authentication.choose(mechanism, header.apiVersion);

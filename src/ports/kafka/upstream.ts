@@ -29,6 +29,7 @@ const ownClientId = 'sluice';
 /** Of the broker's announced session lifetime, where the gateway authenticates anew. */
 const reauthenticateAtShare = 0.8;
 const keepAliveAfterMs = 60_000;
+const flushTimeoutMs = 5_000;
 
 export interface UpstreamEvents {
   /** Called once; `reason` is fit for a log line. */
@@ -38,6 +39,11 @@ export interface UpstreamEvents {
 }
 
 type Waiting = (payload: Buffer) => void;
+
+interface Sending {
+  readonly parts: readonly Buffer[];
+  readonly onResponse: Waiting | null;
+}
 
 export class UpstreamConnection {
   readonly address: HostPort;
@@ -51,7 +57,9 @@ export class UpstreamConnection {
   #closedBecause: string | null = null;
   #nextCorrelationId = 1;
   /** Frames of the client held back while the gateway re-authenticates: the broker takes nothing else in between. */
-  #heldBack: Buffer[] | null = null;
+  #heldBack: Sending[] | null = null;
+  #reauthenticating = false;
+  #paused = false;
   #reauthenticateTimer: NodeJS.Timeout | null = null;
 
   private constructor(socket: Socket, address: HostPort, settings: UpstreamSettings) {
@@ -63,6 +71,7 @@ export class UpstreamConnection {
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#events?.onDrain());
     socket.on('error', (error) => this.close(`upstream ${address.host}:${address.port} failed: ${error.message}`));
+    socket.on('end', () => this.close(`upstream ${address.host}:${address.port} closed the connection`));
     socket.on('close', () => this.close(`upstream ${address.host}:${address.port} closed the connection`));
   }
 
@@ -102,10 +111,10 @@ export class UpstreamConnection {
   send(parts: readonly Buffer[], onResponse: Waiting | null): void {
     if (this.#closedBecause !== null) return;
     if (this.#heldBack !== null) {
-      this.#heldBack.push(...parts);
-    } else {
-      this.#write(parts);
+      this.#heldBack.push({ parts, onResponse });
+      return;
     }
+    this.#write(parts);
     if (onResponse !== null) this.#waiting.push(onResponse);
   }
 
@@ -121,10 +130,12 @@ export class UpstreamConnection {
   }
 
   pause(): void {
-    this.#socket.pause();
+    this.#paused = true;
+    if (!this.#reauthenticating) this.#socket.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#socket.resume();
   }
 
@@ -132,7 +143,10 @@ export class UpstreamConnection {
     if (this.#closedBecause !== null) return;
     this.#closedBecause = reason;
     if (this.#reauthenticateTimer !== null) clearTimeout(this.#reauthenticateTimer);
-    this.#socket.destroy();
+    // What was sent already still goes out: a client that produces with acks=0 and leaves has nothing but this.
+    this.#socket.end();
+    this.#socket.resume();
+    setTimeout(() => this.#socket.destroy(), flushTimeoutMs).unref();
     this.#events?.onClose(reason);
     for (const reject of this.#rejections) reject(unreachable(this.address, reason));
     this.#rejections.clear();
@@ -181,6 +195,7 @@ export class UpstreamConnection {
   }
 
   #onData(chunk: Buffer): void {
+    if (this.#closedBecause !== null) return;
     try {
       this.#frames.push(chunk);
       for (let payload = this.#frames.next(); payload !== null; payload = this.#frames.next()) {
@@ -191,6 +206,7 @@ export class UpstreamConnection {
         }
         waiting(payload);
         if (this.#closedBecause !== null) return;
+        this.#reauthenticateWhenIdle();
       }
     } catch (error) {
       this.close(`the broker's bytes make no sense: ${messageOf(error)}`);
@@ -246,17 +262,32 @@ export class UpstreamConnection {
     const delayMs = Math.min(lifetimeMs * reauthenticateAtShare, 0x7fffffff);
     this.#reauthenticateTimer = setTimeout(() => {
       this.#heldBack = [];
-      this.#authenticate().then(
-        () => {
-          const held = this.#heldBack ?? [];
-          this.#heldBack = null;
-          if (held.length > 0) this.#write(held);
-          this.#events?.onDrain();
-        },
-        (error: unknown) => this.close(messageOf(error)),
-      );
+      this.#reauthenticateWhenIdle();
     }, delayMs);
     this.#reauthenticateTimer.unref();
+  }
+
+  /**
+   * The broker answers in order, so a handshake behind a long poll or a JoinGroup would wait for it for minutes: the
+   * time for its answer begins once nothing is before it.
+   */
+  #reauthenticateWhenIdle(): void {
+    if (this.#heldBack === null || this.#reauthenticating || this.#waiting.length > 0 || this.closed) return;
+    this.#reauthenticating = true;
+    // A client that does not read may have paused the socket; nothing of its own is under way now.
+    this.#socket.resume();
+    this.#authenticate().then(
+      () => {
+        const held = this.#heldBack ?? [];
+        this.#heldBack = null;
+        this.#reauthenticating = false;
+        if (this.#paused) this.#socket.pause();
+        if (held.length > 0) this.#write(held.flatMap(({ parts }) => parts));
+        for (const { onResponse } of held) if (onResponse !== null) this.#waiting.push(onResponse);
+        this.#events?.onDrain();
+      },
+      (error: unknown) => this.close(messageOf(error)),
+    );
   }
 }
 
