@@ -1,0 +1,58 @@
+/** What the suite prints: how many cases of which API in which versions, and every difference. */
+import type { AcceptedDifference } from './differences.ts';
+import { type Outcome, nameOf } from './run.ts';
+
+export function report(outcomes: readonly Outcome[]): string {
+  const lines = ['', 'API                            versions  cases  same bytes  accepted  unexplained'];
+  for (const [api, own] of byApi(outcomes)) {
+    const versions = own.map(({ trial }) => trial.version);
+    const count = (condition: (outcome: Outcome) => boolean): string => String(own.filter(condition).length);
+    lines.push(
+      [
+        api.padEnd(30),
+        `${Math.min(...versions)}–${Math.max(...versions)}`.padStart(8),
+        String(own.length).padStart(6),
+        count(({ sameBytes }) => sameBytes).padStart(11),
+        count(({ accepted }) => accepted.length > 0).padStart(9),
+        count(({ unexplained }) => unexplained.length > 0).padStart(12),
+      ].join(' '),
+    );
+  }
+  return [...lines, ...acceptedLines(outcomes), ...unsteadyLines(outcomes), ...unexplainedLines(outcomes), totals(outcomes)].join('\n');
+}
+
+function byApi(outcomes: readonly Outcome[]): [string, Outcome[]][] {
+  const apis = new Map<string, Outcome[]>();
+  for (const outcome of outcomes) apis.set(outcome.trial.row.api, [...(apis.get(outcome.trial.row.api) ?? []), outcome]);
+  return [...apis];
+}
+
+function acceptedLines(outcomes: readonly Outcome[]): string[] {
+  const counts = new Map<AcceptedDifference, number>();
+  for (const { accepted } of outcomes) for (const by of new Set(accepted.map((one) => one.by))) counts.set(by, (counts.get(by) ?? 0) + 1);
+  const lines = Array.from(counts, ([by, count]) => `  ${String(count).padStart(4)} × ${by.apis.join(', ')}: broker ${by.broker}; gateway ${by.gateway} (${by.reason})`);
+  return lines.length === 0 ? [] : ['', 'Accepted differences:', ...lines];
+}
+
+function unsteadyLines(outcomes: readonly Outcome[]): string[] {
+  const unsteady = outcomes.filter((outcome) => outcome.unsteady.length > 0);
+  if (unsteady.length === 0) return [];
+  return ['', 'Different once, the same when run again:', ...unsteady.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...outcome.unsteady.map(line)])];
+}
+
+function unexplainedLines(outcomes: readonly Outcome[]): string[] {
+  const different = outcomes.filter(({ unexplained }) => unexplained.length > 0);
+  if (different.length === 0) return [];
+  return ['', 'Unexplained differences:', ...different.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...outcome.unexplained.map(line)])];
+}
+
+function line({ path, broker, gateway }: Outcome['unexplained'][number]): string {
+  return `      ${path}: broker ${JSON.stringify(broker)}, gateway ${JSON.stringify(gateway)}`;
+}
+
+function totals(outcomes: readonly Outcome[]): string {
+  const apis = new Set(outcomes.map(({ trial }) => trial.row.api)).size;
+  const versions = new Set(outcomes.map(({ trial }) => `${trial.row.api} v${trial.version}`)).size;
+  const different = outcomes.filter(({ unexplained }) => unexplained.length > 0).length;
+  return `\n${apis} APIs, ${versions} API versions, ${outcomes.length} cases, ${different} with unexplained differences`;
+}

@@ -1,0 +1,101 @@
+/** Runs the table: each case on both sides at once, each answer and each effect against the other's. */
+import { type ApiName, type Draft, type RequestMessages, decodeResponse, encodeRequest } from '../../../src/ports/kafka/protocol/protocol.ts';
+import type { WireClient } from '../../../harness/wire-client.ts';
+import { At, sharedToken } from './at.ts';
+import { type AcceptedDifference, acceptedDifferences } from './differences.ts';
+import { observe } from './effects.ts';
+import { type Difference, type Json, differencesOf, normalise } from './normalise.ts';
+import type { AnyRow, Case, Row } from './row.ts';
+import type { User } from './rules.ts';
+import type { Side } from './side.ts';
+import type { Lane } from './world.ts';
+
+/** One case of one API in one version. */
+export interface Trial {
+  readonly row: AnyRow;
+  readonly version: number;
+  readonly case: AnyCase;
+}
+
+type AnyCase = { [N in ApiName]: Case<N> }[ApiName];
+
+export interface Outcome {
+  readonly trial: Trial;
+  readonly unexplained: readonly Difference[];
+  readonly accepted: readonly { readonly difference: Difference; readonly by: AcceptedDifference }[];
+  /** A difference that was gone when the case was run once more. */
+  readonly unsteady: readonly Difference[];
+  /** The same bytes went to both, or only ids that each side gave out itself differ. */
+  readonly sameBytes: boolean;
+}
+
+let tokens = 0;
+
+export async function runTrial(trial: Trial, lane: Lane): Promise<Outcome> {
+  const first = await compare(trial, lane);
+  if (first.unexplained.length === 0) return first;
+  const second = await compare(trial, lane);
+  return { ...second, unsteady: second.unexplained.length === 0 ? first.unexplained : [] };
+}
+
+async function compare(trial: Trial, lane: Lane): Promise<Outcome> {
+  tokens += 1;
+  const token = trial.row.names === 'shared' ? sharedToken : `q${tokens}`;
+  const [broker, gateway] = await Promise.all([runOn(trial, lane.broker, token), runOn(trial, lane.gateway, token)]);
+  if (!broker.ownValues && !broker.frame.equals(gateway.frame)) throw new Error(`${nameOf(trial)}: the sides were asked different things`);
+  const differences = [...differencesOf(broker.answer, gateway.answer, 'answer'), ...differencesOf(broker.effects, gateway.effects, 'effects')];
+  const explained = differences.map((difference) => ({ difference, by: explanationOf(trial, difference) }));
+  return {
+    trial,
+    unexplained: explained.flatMap(({ difference, by }) => (by === undefined ? [difference] : [])),
+    accepted: explained.flatMap(({ difference, by }) => (by === undefined ? [] : [{ difference, by }])),
+    unsteady: [],
+    sameBytes: !broker.ownValues,
+  };
+}
+
+export function nameOf({ row, version, case: { name } }: Trial): string {
+  return `${row.api} v${version} ${name}`;
+}
+
+function explanationOf({ row, case: { name } }: Trial, { path }: Difference): AcceptedDifference | undefined {
+  return acceptedDifferences.find((accepted) => accepted.apis.includes(row.api) && accepted.cases.test(name) && accepted.path.test(path));
+}
+
+interface Result {
+  readonly frame: Buffer;
+  readonly ownValues: boolean;
+  readonly answer: Json;
+  readonly effects: Json;
+}
+
+async function runOn<N extends ApiName>(trial: Trial, side: Side, token: string): Promise<Result> {
+  // Row and case come from one another: `trials` pairs them.
+  const row = trial.row as unknown as Row<N>;
+  const { request, prepare, as = 'alice', noAnswer = false } = trial.case as unknown as Case<N>;
+  const at = new At(side, trial.version, token);
+  await row.prepare?.(at);
+  await prepare?.(at);
+  const frame = encodeRequest(row.api, trial.version, { correlationId: 4711, clientId: 'equivalence' }, request(at));
+  const answer = await ask(side, as, row.api, trial.version, frame, noAnswer);
+  const effects = await observe(at, row.effects ?? []);
+  return { frame, ownValues: at.hasOwnValues, answer: normalise(answer, side, token), effects: normalise(effects, side, token) };
+}
+
+async function ask(side: Side, user: User, api: ApiName, version: number, frame: Buffer, noAnswer: boolean): Promise<unknown> {
+  const client = await side.as(user);
+  client.write(frame);
+  if (noAnswer) return nothing(client);
+  const payload = await client.payload();
+  if (payload === null) return { closed: true };
+  const { correlationId, message } = decodeResponse(api, version, payload);
+  return { correlationId, message };
+}
+
+/** After a request without an answer the next one is answered, or the connection was closed. */
+async function nothing(client: WireClient): Promise<{ closed: boolean; probe?: number }> {
+  const probe: Draft<RequestMessages['DescribeCluster']> = {};
+  client.write(encodeRequest('DescribeCluster', 0, { correlationId: 4712, clientId: 'equivalence' }, probe));
+  const payload = await client.payload();
+  return payload === null ? { closed: true } : { closed: false, probe: payload.readInt32BE(0) };
+}
