@@ -6,6 +6,7 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Measured seconds of each run; warm-up comes on top. */
   readonly seconds: number;
+  readonly secondsGiven: boolean;
   readonly warmUpSeconds: number;
   readonly gate: boolean;
   readonly profile: boolean;
@@ -49,6 +50,7 @@ export function readOptions(
     options: {
       rounds: Math.ceil(number(values.rounds, quick ? 2 : 5)),
       seconds,
+      secondsGiven: values.seconds !== undefined,
       warmUpSeconds: Math.min(1, seconds / 2),
       gate: values.gate === true,
       profile: values.profile === true,

@@ -76,6 +76,7 @@ export function rowsTable(rows: readonly Row[], anchor: string): string {
       row.cell,
       row.peer,
       spread(row.megabytesPerSecond),
+      number(row.throughputRatio?.median ?? Number.NaN),
       spread(row.cpuSecondsPerGB),
       spread(row.cpuRatio),
       number(row.cpuMicrosPerFrame.median),

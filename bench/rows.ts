@@ -14,6 +14,8 @@ export interface Row {
   readonly p99Us: Spread;
   /** This peer's CPU per GB ÷ the anchor's, round by round. Absent on the anchor itself and where either is missing. */
   readonly cpuRatio?: Spread;
+  /** MB/s through this peer ÷ MB/s without a proxy. */
+  readonly throughputRatio?: Spread;
   /** What this peer adds to the p50 of no proxy ÷ what the anchor adds. */
   readonly addedP50Ratio?: Spread;
 }
@@ -33,6 +35,11 @@ function rowOf(own: readonly Sample[], all: readonly Sample[], anchor: string): 
     all.find((other) => other.cell === cell && other.peer === name && other.round === round);
   const over = (value: (sample: Sample) => number): Spread => spreadOf(own.map(value));
   const cpuRatio = over((sample) => perGB(sample) / perGB(pairedWith(anchor, sample)));
+  const throughput = ({ megabytes, seconds }: Sample): number => megabytes / seconds;
+  const throughputRatio = over((sample) => {
+    const base = pairedWith('direct', sample);
+    return base === undefined ? Number.NaN : throughput(sample) / throughput(base);
+  });
   const added = (sample: Sample | undefined, base: Sample | undefined): number =>
     sample === undefined || base === undefined ? Number.NaN : sample.latencyUs.p50 - base.latencyUs.p50;
   const addedP50Ratio = over((sample) => {
@@ -43,13 +50,14 @@ function rowOf(own: readonly Sample[], all: readonly Sample[], anchor: string): 
   return {
     cell,
     peer,
-    megabytesPerSecond: over((sample) => sample.megabytes / sample.seconds),
+    megabytesPerSecond: over(throughput),
     cpuSecondsPerGB: over(perGB),
     cpuMicrosPerFrame: over((sample) => (sample.proxyCpu * 1e6) / sample.frames),
     residentMB: Math.max(...own.map((sample) => sample.residentMB)),
     p50Us: over((sample) => sample.latencyUs.p50),
     p99Us: over((sample) => sample.latencyUs.p99),
     ...(isOther && Number.isFinite(cpuRatio.median) && { cpuRatio }),
+    ...(peer !== 'direct' && Number.isFinite(throughputRatio.median) && { throughputRatio }),
     ...(isOther && Number.isFinite(addedP50Ratio.median) && { addedP50Ratio }),
   };
 }

@@ -5,10 +5,16 @@ import { machineFacts, moveToLoadCore } from './machine.ts';
 import { type BenchOptions, readOptions, say } from './options.ts';
 import { noiseOf, rowsTable, type ScenarioResult, verdictsTable } from './report.ts';
 import { saveResult } from './save.ts';
+import { clients } from './scenarios/clients.ts';
+import { connections } from './scenarios/connections.ts';
+import { latency } from './scenarios/latency.ts';
 import { passthrough } from './scenarios/passthrough.ts';
+import { policy } from './scenarios/policy.ts';
+import { soak } from './scenarios/soak.ts';
+import { tls } from './scenarios/tls.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
-const scenarios: readonly Scenario[] = [passthrough];
+const scenarios: readonly Scenario[] = [passthrough, latency, connections, policy, tls, clients, soak];
 /** CPU that others used, in cores, beyond which figures are not worth keeping. */
 const noiseMax = 0.15;
 

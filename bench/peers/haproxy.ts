@@ -17,6 +17,8 @@ export interface HaproxyOptions {
   readonly serverPemFile?: string;
   /** Speaks TLS to what stands behind, as a client does, and runs beside the load. */
   readonly tlsToUpstream?: boolean;
+  /** Where it listens; a free port by default. */
+  readonly port?: number;
 }
 
 interface Program {
@@ -32,7 +34,7 @@ const fetchTimeoutMs = 3 * 60_000;
 export async function startHaproxy(folder: string, upstream: Upstream, options: HaproxyOptions = {}): Promise<Peer> {
   const name = options.name ?? 'haproxy';
   const program = await findHaproxy();
-  const [port = 0] = await reservePorts(1);
+  const [port = 0] = options.port === undefined ? await reservePorts(1) : [options.port];
   const configFile = join(folder, `${name}.cfg`);
   await writeFile(configFile, configuration(port, upstream, options));
   const plain = { command: program.path, args: ['-f', configFile, '-db'] };

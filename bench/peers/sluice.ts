@@ -1,5 +1,5 @@
 /** The gateway as its users run it: `sluice serve` on a configuration, with SASL, a policy and the audit log in strict mode. */
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Idp } from '../../harness/idp.ts';
 import { releasePorts, reservePortRange } from '../../harness/ports.ts';
@@ -14,28 +14,25 @@ export interface SluiceOptions {
   readonly openingFile: string | null;
   readonly policy: string;
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
-  /** Takes a CPU profile of the whole run. */
-  readonly profile?: boolean;
+  /** Lets the profiler in. */
+  readonly inspect?: boolean;
 }
 
 export interface SluicePeer extends Peer {
-  /** Ends the gateway in order. @returns the profile it wrote, where one was asked for */
-  finish(): Promise<string | null>;
+  /** Where its inspector listens, if it was let in. */
+  readonly inspectorPort: number;
 }
-
-const stopGraceMs = 20_000;
 
 export async function startSluice(parent: string, upstream: Upstream, options: SluiceOptions): Promise<SluicePeer> {
   const folder = join(parent, options.name);
   await mkdir(join(folder, 'policies'), { recursive: true });
-  const ports = await reservePortRange(3);
-  const [port = 0, brokerPort = 0, telemetryPort = 0] = ports;
+  const ports = await reservePortRange(4);
+  const [port = 0, brokerPort = 0, telemetryPort = 0, inspectorPort = 0] = ports;
   await writeFile(join(folder, 'policies', 'bench.yaml'), options.policy);
   await writeFile(join(folder, 'sluice.yaml'), configuration({ port, brokerPort, telemetryPort }, upstream, options));
-  const profiling =
-    options.profile === true ? ['--cpu-prof', `--cpu-prof-dir=${folder}`, '--cpu-prof-interval=500'] : [];
+  const inspecting = options.inspect === true ? [`--inspect=127.0.0.1:${inspectorPort}`] : [];
   const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'sluice.ts');
-  const serve = [...profiling, program, 'serve', '--config', join(folder, 'sluice.yaml')];
+  const serve = [...inspecting, program, 'serve', '--config', join(folder, 'sluice.yaml')];
   const { command, args } = onProxyCore(process.execPath, serve);
   const ready = async (): Promise<boolean> =>
     (await fetch(`http://127.0.0.1:${telemetryPort}/readyz`).catch(() => null))?.status === 200;
@@ -47,20 +44,15 @@ export async function startSluice(parent: string, upstream: Upstream, options: S
     logFile: join(folder, 'sluice.log'),
     ready,
   });
-  const end = async (graceMs: number): Promise<void> => {
-    await server.stop(graceMs);
-    releasePorts(ports);
-  };
   return {
     name: options.name,
     port,
     pid: server.pid,
     openingFile: options.openingFile,
-    stop: () => end(0),
-    async finish() {
-      await end(stopGraceMs);
-      const profile = (await readdir(folder)).find((file) => file.endsWith('.cpuprofile'));
-      return profile === undefined ? null : readFile(join(folder, profile), 'utf8');
+    inspectorPort,
+    async stop() {
+      await server.stop();
+      releasePorts(ports);
     },
   };
 }

@@ -2,20 +2,19 @@
 import { type Operation, frameSizes } from '../load/frames.ts';
 import type { BenchOptions } from '../options.ts';
 import { startHaproxy } from '../peers/haproxy.ts';
-import { direct } from '../peers/peer.ts';
+import { type Peer, direct } from '../peers/peer.ts';
 import { startPipe } from '../peers/pipe.ts';
-import { openPolicy, policyOf } from '../peers/policies.ts';
+import { openPolicy } from '../peers/policies.ts';
 import { startSluice } from '../peers/sluice.ts';
-import { topProfile } from '../profile.ts';
 import type { ScenarioResult } from '../report.ts';
 import { type Cell, runRounds } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
-import { setStage } from '../stage.ts';
+import { type Stage, setStage } from '../stage.ts';
+import { profiled, usualGateway } from './gateways.ts';
 import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
 
 const connections = 4;
 const inFlight = 5;
-const rules = 10;
 const operations: readonly Operation[] = ['produce', 'fetch'];
 
 export const passthrough: Scenario = {
@@ -27,35 +26,31 @@ export const passthrough: Scenario = {
 async function run(options: BenchOptions): Promise<ScenarioResult> {
   const stage = await setStage(1);
   return onStage(stage, async () => {
-    const { folder, broker, idp, openingFile } = stage;
-    const gateway = await startSluice(folder, broker, {
-      name: 'sluice',
-      idp,
-      openingFile,
-      policy: policyOf(rules, 1),
-      profile: options.profile,
-    });
-    await stage.add(Promise.resolve(gateway));
-    const others = options.profile
-      ? []
-      : [
-          direct(broker),
-          await stage.add(startHaproxy(folder, broker)),
-          await stage.add(startPipe(folder, broker)),
-          await stage.add(startSluice(folder, broker, { name: 'sluice-open', idp, openingFile, policy: openPolicy })),
-        ];
-    const peers = [...others, gateway].filter((peer) => peer !== null);
+    const gateway = await usualGateway(stage, options);
+    const others = options.profile ? [] : await peersBeside(stage);
     const cells = operations.flatMap((operation) =>
       frameSizes.map((frameBytes): Cell => {
         const exchange = stage.frames.exchange(operation, frameBytes);
         return { name: cellName(exchange), exchange, connections, inFlight };
       }),
     );
-    const samples = await runRounds(stage, peers, cells, options);
+    const { result: samples, text } = await profiled(gateway, options, () =>
+      runRounds(stage, [...others, gateway], cells, options),
+    );
     const rows = rowsOf(samples, 'haproxy');
     const own = rows.filter(({ peer }) => peer === 'sluice');
     const figures = figuresOf(own, 'cpu ÷ haproxy', (row) => row.cpuRatio?.median ?? Number.NaN);
-    const text = options.profile ? topProfile(await gateway.finish()) : undefined;
     return { rows, figures, samples, notes: stage.missing, anchor: 'haproxy', ...(text !== undefined && { text }) };
   });
+}
+
+async function peersBeside(stage: Stage): Promise<Peer[]> {
+  const { folder, broker, idp, openingFile } = stage;
+  const peers = [
+    direct(broker),
+    await stage.add(startHaproxy(folder, broker)),
+    await stage.add(startPipe(folder, broker)),
+    await stage.add(startSluice(folder, broker, { name: 'sluice-open', idp, openingFile, policy: openPolicy })),
+  ];
+  return peers.filter((peer) => peer !== null);
 }

@@ -1,0 +1,146 @@
+/** Real Kafka clients as load: what they are called with, and how fast they say (or are seen) to have been. */
+import { SluiceError } from '../../src/lib/errors.ts';
+import { javaTool } from '../../harness/java-tools.ts';
+import { kcat } from '../../harness/kcat.ts';
+import type { Run } from '../../harness/processes.ts';
+
+export interface Credentials {
+  readonly name: string;
+  /** At the gateway: a token. */
+  readonly password: string;
+}
+
+export interface ToolLoad {
+  readonly bootstrap: string;
+  readonly topic: string;
+  readonly records: number;
+  /** As many lines as records. */
+  readonly recordsFile: string;
+  /** For SASL PLAIN; `null`: no authentication. */
+  readonly credentials: Credentials | null;
+}
+
+export interface ToolRun {
+  readonly records: number;
+  readonly seconds: number;
+}
+
+export interface Tool {
+  readonly name: string;
+  readonly produce: (load: ToolLoad) => Promise<ToolRun>;
+  readonly consume: (load: ToolLoad) => Promise<ToolRun>;
+}
+
+export const recordBytes = 1_000;
+const timeoutMs = 180_000;
+
+export const tools: readonly Tool[] = [
+  { name: 'librdkafka', produce: produceWithKcat, consume: consumeWithKcat },
+  { name: 'java', produce: produceWithJava, consume: consumeWithJava },
+];
+
+/** Wall time of the process: librdkafka starts in milliseconds. */
+async function produceWithKcat(load: ToolLoad): Promise<ToolRun> {
+  const args = ['-P', '-t', load.topic, '-X', 'linger.ms=5', '-X', 'batch.size=262144', '-l', load.recordsFile];
+  return timed(load, () => kcat([...kcatConnection(load), ...args], { timeoutMs }));
+}
+
+async function consumeWithKcat(load: ToolLoad): Promise<ToolRun> {
+  const args = ['-C', '-t', load.topic, '-o', 'beginning', '-e', '-q', '-X', 'check.crcs=false', '-f', '.'];
+  return timed(load, async () => {
+    const run = await kcat([...kcatConnection(load), ...args], { timeoutMs });
+    if (run.code === 0 && run.stdout.length !== load.records)
+      throw unexpected('kcat', `${run.stdout.length} of ${load.records} records came`);
+    return run;
+  });
+}
+
+function kcatConnection({ bootstrap, credentials }: ToolLoad): string[] {
+  const sasl =
+    credentials === null
+      ? []
+      : [
+          'security.protocol=SASL_PLAINTEXT',
+          'sasl.mechanisms=PLAIN',
+          `sasl.username=${credentials.name}`,
+          `sasl.password=${credentials.password}`,
+        ];
+  return ['-b', bootstrap, ...sasl.flatMap((setting) => ['-X', setting])];
+}
+
+async function timed(load: ToolLoad, work: () => Promise<Run>): Promise<ToolRun> {
+  const startMs = performance.now();
+  succeeded('kcat', await work());
+  return { records: load.records, seconds: (performance.now() - startMs) / 1_000 };
+}
+
+async function produceWithJava(load: ToolLoad): Promise<ToolRun> {
+  const args = [
+    '--bootstrap-server',
+    load.bootstrap,
+    '--topic',
+    load.topic,
+    '--num-records',
+    String(load.records),
+    '--record-size',
+    String(recordBytes),
+    '--throughput',
+    '-1',
+  ];
+  const config = { ...javaConnection(load), 'linger.ms': '5', 'batch.size': '262144' };
+  const run = succeeded(
+    'producer-perf-test',
+    await javaTool('producer-perf-test', { args, config, timeoutMs, heapMB: 256 }),
+  );
+  // The last line sums up: "120000 records sent, 51234.1 records/sec (48.86 MB/sec), …"
+  const found = [...run.stdout.matchAll(/(\d+) records sent, ([\d.]+) records\/sec/g)].at(-1);
+  if (found === undefined || Number(found[1]) !== load.records)
+    throw unexpected('producer-perf-test', run.stdout.slice(-400));
+  return { records: load.records, seconds: load.records / Number(found[2]) };
+}
+
+/** Without the time of joining the group, which no proxy changes: the tool gives that apart. */
+async function consumeWithJava(load: ToolLoad): Promise<ToolRun> {
+  const args = [
+    '--bootstrap-server',
+    load.bootstrap,
+    '--topic',
+    load.topic,
+    '--num-records',
+    String(load.records),
+    '--hide-header',
+    '--timeout',
+    '60000',
+    '--group',
+    `bench-${load.topic}`,
+  ];
+  const run = succeeded(
+    'consumer-perf-test',
+    await javaTool('consumer-perf-test', { args, config: javaConnection(load), timeoutMs, heapMB: 256 }),
+  );
+  // start, end, MB, MB/s, records, records/s, rebalance ms, fetch ms, fetch MB/s, fetch records/s
+  const fields = (run.stdout.trim().split('\n').at(-1) ?? '').split(', ');
+  const records = Number(fields[4]);
+  const seconds = Number(fields[7]) / 1_000;
+  if (!(records >= load.records) || !(seconds > 0)) throw unexpected('consumer-perf-test', run.stdout.slice(-400));
+  return { records, seconds };
+}
+
+function javaConnection({ credentials }: ToolLoad): Record<string, string> {
+  if (credentials === null) return {};
+  const { name, password } = credentials;
+  return {
+    'security.protocol': 'SASL_PLAINTEXT',
+    'sasl.mechanism': 'PLAIN',
+    'sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required username="${name}" password="${password}";`,
+  };
+}
+
+function succeeded(tool: string, run: Run): Run {
+  if (run.code !== 0) throw unexpected(tool, `code ${run.code}: ${(run.stderr + run.stdout).slice(-600)}`);
+  return run;
+}
+
+function unexpected(tool: string, what: string): SluiceError<'client-failed'> {
+  return new SluiceError('client-failed', `${tool} did not do what it was asked: ${what}`);
+}

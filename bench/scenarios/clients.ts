@@ -1,0 +1,205 @@
+/**
+ * The truth: real Kafka with Java's own performance tools and librdkafka (kcat), produce and consume of 1 KB records.
+ * Broker and clients share one core, so that a proxy's cost shows and its speed is seldom what is measured.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Idp, startIdp } from '../../harness/idp.ts';
+import { type KafkaCluster, startKafka } from '../../harness/kafka.ts';
+import { releasePorts, reservePorts } from '../../harness/ports.ts';
+import { removeAtExit } from '../../harness/processes.ts';
+import { usageOf } from '../machine.ts';
+import { type BenchOptions, say } from '../options.ts';
+import { startHaproxy } from '../peers/haproxy.ts';
+import { startKroxylicious } from '../peers/kroxylicious.ts';
+import { type Peer, PeerMissing } from '../peers/peer.ts';
+import { openPolicy } from '../peers/policies.ts';
+import { startSluice } from '../peers/sluice.ts';
+import type { ScenarioResult } from '../report.ts';
+import type { Sample } from '../rounds.ts';
+import { rowsOf } from '../rows.ts';
+import { type Credentials, type ToolRun, recordBytes, tools } from './client-tools.ts';
+import { type Scenario, figuresOf } from './scenario.ts';
+
+/** Records of each run for every second of `--seconds`. */
+const recordsPerSecond = 40_000;
+const user = { name: 'bench', password: 'bench-password' };
+
+export const clients: Scenario = {
+  name: 'clients',
+  about: 'real Kafka with Java perf tools and librdkafka (kcat), produce and consume of 1 KB records',
+  run,
+};
+
+interface ClientPeer extends Peer {
+  readonly credentials: Credentials | null;
+}
+
+interface Ground {
+  readonly folder: string;
+  readonly kafka: KafkaCluster;
+  readonly peers: readonly ClientPeer[];
+  readonly notes: readonly string[];
+  stop(): Promise<void>;
+}
+
+async function run(options: BenchOptions): Promise<ScenarioResult> {
+  const ground = await prepare();
+  try {
+    const samples = await rounds(ground, options);
+    const rows = rowsOf(samples, 'haproxy');
+    const besideKroxylicious = rowsOf(samples, 'kroxylicious').filter(({ peer }) => peer === 'sluice');
+    const own = rows.filter(({ peer }) => peer === 'sluice');
+    const figures = [
+      ...figuresOf(own, 'MB/s ÷ direct', (row) => row.throughputRatio?.median ?? Number.NaN),
+      ...figuresOf(own, 'cpu ÷ haproxy', (row) => row.cpuRatio?.median),
+      ...figuresOf(besideKroxylicious, 'cpu ÷ kroxylicious', (row) => row.cpuRatio?.median),
+    ];
+    return { rows, figures, samples, notes: ground.notes, anchor: 'haproxy' };
+  } finally {
+    await ground.stop();
+  }
+}
+
+/** Kafka sends clients to the address it advertises: its SASL listener is the relay's, so that nobody goes around it. */
+async function prepare(): Promise<Ground> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+  removeAtExit(folder);
+  const undo: (() => Promise<void> | void)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    const [relayPort = 0] = await reservePorts(1);
+    undo.push(() => releasePorts([relayPort]));
+    say('starting Apache Kafka');
+    const kafka = await startKafka({
+      listeners: ['plaintext', 'sasl'],
+      users: [user],
+      heapMB: 768,
+      advertise: (kind) => (kind === 'sasl' ? `127.0.0.1:${relayPort}` : undefined),
+      config: { 'log.segment.delete.delay.ms': '1000' },
+    });
+    undo.push(() => kafka.stop());
+    const idp = await startIdp({ clients: [{ id: user.name, secret: 'bench-secret', ttlSeconds: 86_400 }] });
+    undo.push(() => idp.stop());
+    const notes: string[] = [];
+    const peers = await startPeers({ folder, kafka, idp, relayPort }, notes);
+    for (const peer of peers) undo.push(() => peer.stop());
+    return { folder, kafka, peers, notes, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Behind {
+  readonly folder: string;
+  readonly kafka: KafkaCluster;
+  readonly idp: Idp;
+  readonly relayPort: number;
+}
+
+async function startPeers({ folder, kafka, idp, relayPort }: Behind, notes: string[]): Promise<ClientPeer[]> {
+  const port = (kind: 'plaintext' | 'sasl'): number => kafka.brokers[0]?.port(kind) ?? 0;
+  const plain = { port: port('plaintext') };
+  const token = await idp.token(user.name);
+  const starts: readonly (() => Promise<ClientPeer>)[] = [
+    () =>
+      Promise.resolve({
+        name: 'direct',
+        ...plain,
+        pid: null,
+        openingFile: null,
+        credentials: null,
+        stop: () => Promise.resolve(),
+      }),
+    async () => ({ ...(await startHaproxy(folder, { port: port('sasl') }, { port: relayPort })), credentials: user }),
+    async () => ({ ...(await startKroxylicious(folder, plain)), credentials: null }),
+    async () => ({
+      ...(await startSluice(folder, plain, { name: 'sluice', idp, openingFile: null, policy: openPolicy })),
+      credentials: { name: user.name, password: token },
+    }),
+  ];
+  const peers: ClientPeer[] = [];
+  for (const start of starts) {
+    try {
+      peers.push(await start());
+    } catch (error) {
+      if (!(error instanceof PeerMissing)) {
+        await Promise.all(peers.map((peer) => peer.stop()));
+        throw error;
+      }
+      say(error.message);
+      notes.push(error.message);
+    }
+  }
+  return peers;
+}
+
+/** Each run has a topic of its own, which is produced to, then consumed from by the same kind of client, then deleted. */
+async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): Promise<Sample[]> {
+  const records = Math.round(options.seconds * recordsPerSecond);
+  const recordsFile = join(folder, 'records.txt');
+  writeFileSync(recordsFile, recordLines(records));
+  const samples: Sample[] = [];
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const tool of tools.filter(({ name }) => name.includes(options.only))) {
+      for (let turn = 0; turn < peers.length; turn += 1) {
+        const peer = peers[(turn + round) % peers.length];
+        if (peer === undefined) continue;
+        const topic = `bench-${samples.length}`;
+        await kafka.createTopic(topic, { partitions: 4 });
+        const load = {
+          bootstrap: `127.0.0.1:${peer.port}`,
+          topic,
+          records,
+          recordsFile,
+          credentials: peer.credentials,
+        };
+        for (const [step, work] of [
+          ['produce', tool.produce],
+          ['consume', tool.consume],
+        ] as const) {
+          const sample = await measured(`${tool.name} ${step}`, peer, round, () => work(load));
+          samples.push(sample);
+          say(
+            `${sample.cell.padEnd(20)} ${peer.name.padEnd(14)} ${Math.round(sample.megabytes / sample.seconds)} MB/s`,
+          );
+        }
+        await kafka.deleteTopic(topic);
+      }
+    }
+  }
+  return samples;
+}
+
+async function measured(cell: string, peer: ClientPeer, round: number, work: () => Promise<ToolRun>): Promise<Sample> {
+  const before = peer.pid === null ? null : usageOf(peer.pid);
+  const { records, seconds } = await work();
+  const after = peer.pid === null ? null : usageOf(peer.pid);
+  const none = Number.NaN;
+  return {
+    cell,
+    peer: peer.name,
+    round,
+    seconds,
+    frames: records,
+    megabytes: (records * recordBytes) / 1e6,
+    proxyCpu: before === null || after === null ? none : after.cpuSeconds - before.cpuSeconds,
+    loadCpu: none,
+    brokerCpu: none,
+    residentMB: after?.residentMB ?? 0,
+    descriptors: after?.descriptors ?? 0,
+    latencyUs: { p50: none, p90: none, p99: none, p999: none, max: none },
+    othersCpu: none,
+  };
+}
+
+/** Lines that do not compress, each of a record's length. */
+function recordLines(records: number): Buffer {
+  const distinct = Array.from({ length: 64 }, () => `${randomBytes(recordBytes / 2).toString('hex')}\n`);
+  return Buffer.from(Array.from({ length: records }, (_, index) => distinct[index % distinct.length]).join(''));
+}

@@ -1,0 +1,50 @@
+/** What rules cost: one that permits everything against 10, 1,000 and 100,000 of them, over 10,000 topics. */
+import type { Operation } from '../load/frames.ts';
+import type { BenchOptions } from '../options.ts';
+import { openPolicy, policyOf } from '../peers/policies.ts';
+import { startSluice } from '../peers/sluice.ts';
+import type { ScenarioResult } from '../report.ts';
+import { type Cell, runRounds } from '../rounds.ts';
+import { rowsOf } from '../rows.ts';
+import { setStage } from '../stage.ts';
+import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
+
+const topics = 10_000;
+const connections = 4;
+const inFlight = 5;
+const loads: readonly { readonly operation: Operation; readonly frameBytes: number }[] = [
+  { operation: 'produce', frameBytes: 1_024 },
+  { operation: 'produce', frameBytes: 16_384 },
+  { operation: 'fetch', frameBytes: 16_384 },
+];
+
+export const policy: Scenario = {
+  name: 'policy',
+  about: 'one rule that permits all (off) against 10, 1,000 and 100,000 rules, 10,000 topics',
+  run,
+};
+
+async function run(options: BenchOptions): Promise<ScenarioResult> {
+  const stage = await setStage(topics);
+  return onStage(stage, async () => {
+    const { folder, broker, idp, openingFile } = stage;
+    const variants = [
+      { name: 'off', policy: openPolicy },
+      ...[10, 1_000, 100_000].map((rules) => ({ name: `${rules}-rules`, policy: policyOf(rules, topics) })),
+    ];
+    const peers = [];
+    for (const variant of variants) {
+      const gateway = await stage.add(startSluice(folder, broker, { ...variant, idp, openingFile }));
+      if (gateway !== null) peers.push(gateway);
+    }
+    const cells = loads.map(({ operation, frameBytes }): Cell => {
+      const exchange = stage.frames.exchange(operation, frameBytes);
+      return { name: cellName(exchange), exchange, connections, inFlight, topics };
+    });
+    const samples = await runRounds(stage, peers, cells, options);
+    const rows = rowsOf(samples, 'off');
+    const on = rows.filter(({ peer }) => peer !== 'off');
+    const figures = figuresOf(on, 'cpu ÷ off', (row) => row.cpuRatio?.median ?? Number.NaN);
+    return { rows, figures, samples, notes: stage.missing, anchor: 'off' };
+  });
+}
