@@ -14,6 +14,8 @@ export interface BenchOptions {
   readonly save: boolean;
   /** Cells of a scenario whose name holds this text; empty: all. */
   readonly only: string;
+  /** Another checkout of the gateway, to be measured in the same run; empty: none. */
+  readonly beside: string;
 }
 
 const usage = `Usage: npm run bench -- SCENARIO [options]
@@ -22,7 +24,8 @@ Scenarios: SCENARIOS
   --rounds N      interleaved rounds (5)          --seconds N   measured seconds of each run (3)
   --quick         2 rounds of 1 second            --only TEXT   only the cells whose name holds TEXT
   --gate          exit 1 where a gate is missed   --profile     where the gateway's CPU time goes
-  --output json   for machines                    --save        keep the figures in bench/results/`;
+  --output json   for machines                    --save        keep the figures in bench/results/
+  --beside FOLDER another checkout of the gateway as one more peer (passthrough, latency, connections)`;
 
 /** One line for the person who waits; figures go to standard output. */
 export function say(line: string): void {
@@ -57,6 +60,7 @@ export function readOptions(
       json: values.output === 'json',
       save: values.save === true,
       only: values.only ?? '',
+      beside: values.beside ?? '',
     },
   };
 }
@@ -66,6 +70,7 @@ interface Values {
   readonly seconds?: string;
   readonly output?: string;
   readonly only?: string;
+  readonly beside?: string;
   readonly gate?: boolean;
   readonly profile?: boolean;
   readonly save?: boolean;
@@ -80,6 +85,7 @@ function parsed(args: readonly string[], help: string): { values: Values; positi
     seconds: text,
     output: text,
     only: text,
+    beside: text,
     gate: flag,
     profile: flag,
     save: flag,

@@ -52,7 +52,7 @@ function conclude(scenario: Scenario, result: ScenarioResult, options: BenchOpti
     process.stdout.write(`${JSON.stringify(document, null, 1)}\n`);
   } else {
     const parts = [
-      rowsTable(result.rows, result.anchor),
+      result.rows.length > 0 ? rowsTable(result.rows, result.anchor) : undefined,
       result.text,
       verdicts.length > 0 ? verdictsTable(verdicts) : undefined,
       ...notes.map((note) => `! ${note}`),

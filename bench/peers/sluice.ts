@@ -14,6 +14,8 @@ export interface SluiceOptions {
   readonly openingFile: string | null;
   readonly policy: string;
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
+  /** Folder of another checkout; this one by default. */
+  readonly checkout?: string;
   /** Lets the profiler in. */
   readonly inspect?: boolean;
 }
@@ -31,7 +33,8 @@ export async function startSluice(parent: string, upstream: Upstream, options: S
   await writeFile(join(folder, 'policies', 'bench.yaml'), options.policy);
   await writeFile(join(folder, 'sluice.yaml'), configuration({ port, brokerPort, telemetryPort }, upstream, options));
   const inspecting = options.inspect === true ? [`--inspect=127.0.0.1:${inspectorPort}`] : [];
-  const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'sluice.ts');
+  const checkout = options.checkout ?? join(import.meta.dirname, '..', '..');
+  const program = join(checkout, 'src', 'cli', 'sluice.ts');
   const serve = [...inspecting, program, 'serve', '--config', join(folder, 'sluice.yaml')];
   const { command, args } = onProxyCore(process.execPath, serve);
   const ready = async (): Promise<boolean> =>

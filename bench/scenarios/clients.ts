@@ -145,6 +145,7 @@ async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): 
   const recordsFile = join(folder, 'records.txt');
   writeFileSync(recordsFile, recordLines(records));
   const samples: Sample[] = [];
+  await warmUp(kafka, recordsFile, records);
   for (let round = 0; round < options.rounds; round += 1) {
     for (const tool of tools.filter(({ name }) => name.includes(options.only))) {
       for (let turn = 0; turn < peers.length; turn += 1) {
@@ -174,6 +175,17 @@ async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): 
     }
   }
   return samples;
+}
+
+/** A broker's first megabytes are its slowest, and would be the first peer's. */
+async function warmUp(kafka: KafkaCluster, recordsFile: string, records: number): Promise<void> {
+  const topic = 'warm-up';
+  const load = { bootstrap: kafka.bootstrap('plaintext'), topic, records, recordsFile, credentials: null };
+  await kafka.createTopic(topic, { partitions: 4 });
+  for (const tool of tools) {
+    await tool.produce(load);
+  }
+  await kafka.deleteTopic(topic);
 }
 
 async function measured(cell: string, peer: ClientPeer, round: number, work: () => Promise<ToolRun>): Promise<Sample> {

@@ -6,7 +6,7 @@ import type { ScenarioResult } from '../report.ts';
 import { type Cell, type Sample, runRounds } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
 import { setStage } from '../stage.ts';
-import { usualGateway } from './gateways.ts';
+import { gatewayBeside, usualGateway } from './gateways.ts';
 import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
 
 const frameBytes = 1_024;
@@ -31,6 +31,7 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
       const peers = [
         await stage.add(startHaproxy(folder, broker)),
         await stage.add(startPipe(folder, broker)),
+        await gatewayBeside(stage, options),
         await usualGateway(stage, options),
       ].filter((peer) => peer !== null);
       const exchange = stage.frames.exchange('produce', frameBytes);

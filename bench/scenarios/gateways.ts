@@ -1,4 +1,5 @@
 /** The gateway as most scenarios run it: a policy of ten rules, and the inspector open where a profile is asked for. */
+import { resolve } from 'node:path';
 import type { BenchOptions } from '../options.ts';
 import { policyOf } from '../peers/policies.ts';
 import { type SluicePeer, startSluice } from '../peers/sluice.ts';
@@ -19,6 +20,16 @@ export async function usualGateway(stage: Stage, options: BenchOptions): Promise
   });
   await stage.add(Promise.resolve(gateway));
   return gateway;
+}
+
+/** The gateway of another checkout in the same part, so that a change is measured against what was before it. */
+export async function gatewayBeside(stage: Stage, options: BenchOptions): Promise<SluicePeer | null> {
+  if (options.beside === '') return null;
+  const { folder, broker, idp, openingFile } = stage;
+  const checkout = resolve(options.beside);
+  return stage.add(
+    startSluice(folder, broker, { name: 'sluice-beside', idp, openingFile, policy: policyOf(rules, 1), checkout }),
+  );
 }
 
 /** Runs the work under the profiler where one was asked for. */

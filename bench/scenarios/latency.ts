@@ -8,7 +8,7 @@ import type { ScenarioResult } from '../report.ts';
 import { type Cell, runRounds } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
 import { setStage } from '../stage.ts';
-import { usualGateway } from './gateways.ts';
+import { gatewayBeside, usualGateway } from './gateways.ts';
 import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
 
 const connections = 4;
@@ -34,6 +34,7 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
       direct(broker),
       await stage.add(startHaproxy(folder, broker)),
       await stage.add(startPipe(folder, broker)),
+      await gatewayBeside(stage, options),
       await usualGateway(stage, options),
     ].filter((peer) => peer !== null);
     const cells = loads.map(({ operation, frameBytes, rate }): Cell => {

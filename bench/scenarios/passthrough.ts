@@ -10,7 +10,7 @@ import type { ScenarioResult } from '../report.ts';
 import { type Cell, runRounds } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
 import { type Stage, setStage } from '../stage.ts';
-import { profiled, usualGateway } from './gateways.ts';
+import { gatewayBeside, profiled, usualGateway } from './gateways.ts';
 import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
 
 const connections = 4;
@@ -27,7 +27,7 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
   const stage = await setStage(1);
   return onStage(stage, async () => {
     const gateway = await usualGateway(stage, options);
-    const others = options.profile ? [] : await peersBeside(stage);
+    const others = options.profile ? [] : await peersBeside(stage, options);
     const cells = operations.flatMap((operation) =>
       frameSizes.map((frameBytes): Cell => {
         const exchange = stage.frames.exchange(operation, frameBytes);
@@ -44,12 +44,13 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
   });
 }
 
-async function peersBeside(stage: Stage): Promise<Peer[]> {
+async function peersBeside(stage: Stage, options: BenchOptions): Promise<Peer[]> {
   const { folder, broker, idp, openingFile } = stage;
   const peers = [
     direct(broker),
     await stage.add(startHaproxy(folder, broker)),
     await stage.add(startPipe(folder, broker)),
+    await gatewayBeside(stage, options),
     await stage.add(startSluice(folder, broker, { name: 'sluice-open', idp, openingFile, policy: openPolicy })),
   ];
   return peers.filter((peer) => peer !== null);
