@@ -46,6 +46,7 @@ export type JavaTool = keyof typeof classes;
 /** Where 4.2 has another class than its predecessors. */
 const classesBefore4: Partial<Record<JavaTool, string>> = {
   acls: 'kafka.admin.AclCommand',
+  'console-producer': 'kafka.tools.ConsoleProducer',
   'broker-api-versions': 'kafka.admin.BrokerApiVersionsCommand',
 };
 

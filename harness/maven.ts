@@ -24,7 +24,7 @@ export async function fetchFromMaven(artifacts: readonly Artifact[], folder: str
   const work = await mkdtemp(join(tmpdir(), 'sluice-maven-'));
   try {
     await writeFile(join(work, 'pom.xml'), projectFile(artifacts));
-    const args = ['-B', '-q', '-ntp', '-C', copyGoal, '-DincludeScope=runtime', `-DoutputDirectory=${folder}`];
+    const args = ['-B', '-q', '-ntp', '-C', '-U', '-Dstyle.color=never', copyGoal, '-DincludeScope=runtime', `-DoutputDirectory=${folder}`];
     const result = await run('mvn', args, { cwd: work, timeoutMs: fetchTimeoutMs }).catch(() => {
       throw new SluiceError('maven-missing', 'Maven (mvn) was not found. Install it: apt-get install maven');
     });
@@ -38,8 +38,9 @@ export async function fetchFromMaven(artifacts: readonly Artifact[], folder: str
 function explain(output: string): string {
   const errors = output
     .split('\n')
-    .filter((line) => line.includes('ERROR') && !line.includes('[Help') && line.trim().length > '[ERROR]'.length)
+    .filter((line) => line.startsWith('[ERROR]') && !/^\[ERROR\] *($|To see|Re-run|For more|\[Help)/.test(line))
     .slice(0, 4)
+    .map((line) => line.replace(/ -> \[Help \d+\]$/, ''))
     .join('\n');
   const hint = 'Check that a Maven repository can be reached (a mirror or proxy goes into ~/.m2/settings.xml) and that the version exists.';
   return `Maven could not fetch what is needed. ${hint}\n${errors}`;
