@@ -233,6 +233,21 @@ describe('client certificates, required', () => {
     });
   }
 
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    test(`a client that resumes its TLS session is still known by its certificate: ${maxVersion}`, async () => {
+      const files = await certificate(on, 'resuming', { subject: 'OU=machines,CN=billing' });
+      const options = tlsTo(on, 'localhost', files).tls ?? {};
+      let session: Buffer | undefined;
+      for (let times = 0; times < 3; times += 1) {
+        const client = await WireClient.connect(on.bootstrap, { tls: { ...options, maxVersion, ...(session === undefined ? {} : { session }) } });
+        client.socket.on('session', (bytes: Buffer) => (session = bytes));
+        assert.equal((await client.ask('Metadata', 12, ledger)).topics[0]?.errorCode, 0);
+        session ??= (client.socket as import('node:tls').TLSSocket).getSession();
+        client.close();
+      }
+    });
+  }
+
   test('it offers no SASL', async () => {
     const client = await WireClient.connect(on.bootstrap, tlsTo(on, 'localhost', await certificate(on, 'nosasl', { subject: 'OU=machines,CN=billing' })));
     const { apiKeys } = await client.ask('ApiVersions', 3, { clientSoftwareName: 'test', clientSoftwareVersion: '1' });
@@ -312,6 +327,30 @@ describe('client certificates, optional, beside tokens', () => {
     const client = await WireClient.connect(on.bootstrap, tlsTo(on, 'localhost', files));
     assert.equal((await client.ask('Metadata', 12, ledger)).topics[0]?.errorCode, 0);
     assert.ok(await client.closes(6_000));
+  });
+});
+
+describe('a drain', () => {
+  test('turns away whoever was still shaking hands when it began', async () => {
+    const on = await scene({ tls: 'server' });
+    // A poll under way keeps the drain going.
+    const busy = await WireClient.connect(on.bootstrap, tlsTo(on, 'localhost'));
+    assert.equal((await busy.authenticate(await idp.token('alice'))).errorCode, 0);
+    const end = await busy.ask('ListOffsets', 7, { replicaId: -1, topics: [{ name: 'payments', partitions: [{ partitionIndex: 0, timestamp: -1n }] }] });
+    const fetchOffset = end.topics[0]?.partitions[0]?.offset ?? 0n;
+    const polling = busy.ask('Fetch', 11, { replicaId: -1, maxWaitMs: 1_500, minBytes: 1, maxBytes: 1_000, sessionEpoch: -1, topics: [{ topic: 'payments', partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 1_000 }] }] });
+    const late = await WireClient.connect(on.bootstrap);
+    await sleep(100);
+    const stopping = on.gateway.stop();
+    await sleep(100);
+    assert.ok(on.authority);
+    const secure = connectTls({ socket: late.socket, ca: on.authority.ca, servername: 'localhost' });
+    const client = WireClient.over(secure);
+    const begun = performance.now();
+    assert.ok(await client.closes(1_000), 'it is turned away while the drain goes on');
+    assert.ok(performance.now() - begun < 1_000);
+    assert.equal((await polling).responses[0]?.partitions[0]?.errorCode, 0, 'what was under way is answered');
+    await stopping;
   });
 });
 

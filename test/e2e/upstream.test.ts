@@ -29,10 +29,14 @@ const clients = [
 const username = 'sluice';
 const password = 'first-password=,with "signs"';
 const sessionMs = 3_000;
+/** Longer than the gateway waits for an answer to a question of its own. */
+const longPollMs = 33_000;
 
 let kafka: KafkaCluster;
 let idp: Idp;
 let folder: string;
+/** Begun first and answered last: a poll that outlives many sessions of the broker. */
+let patient: WireClient;
 const scenes: Scene[] = [];
 
 before(async () => {
@@ -45,7 +49,10 @@ before(async () => {
     oauth: { jwksUrl: idp.jwksUri, issuer: idp.issuer, audience: 'sluice' },
     config: { 'connections.max.reauth.ms': String(sessionMs) },
   });
-  for (const topic of ['t-small', 't-load']) await kafka.createTopic(topic);
+  for (const topic of ['t-small', 't-load', 't-quiet']) await kafka.createTopic(topic);
+  const on = await scene({ bootstrap: at('sasl'), sasl: { mechanism: 'PLAIN', username, password: { file: secretFile('patient', password) } } });
+  patient = await authenticated(on, on.brokerAddress(0));
+  patient.write(patient.frame('Fetch', 11, fetchOf('t-quiet', 0n, longPollMs)));
 });
 
 after(async () => {
@@ -271,6 +278,17 @@ describe('clients that leave', () => {
       reader.close();
     });
   }
+});
+
+describe('a long poll', () => {
+  test('that outlives many sessions of the broker has its answer, and the connection goes on', async () => {
+    let payload: Buffer | null = null;
+    for (let tries = 0; payload === null && tries < 2 && !patient.closed; tries += 1) payload = await patient.payload().catch(() => null);
+    assert.ok(payload, 'it was answered');
+    const answer = await patient.ask('Fetch', 11, fetchOf('t-quiet', 0n, 100));
+    assert.equal(answer.responses[0]?.partitions[0]?.errorCode, 0);
+    patient.close();
+  });
 });
 
 describe('a broker that is away', () => {

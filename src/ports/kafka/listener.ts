@@ -2,20 +2,18 @@
  * The sockets of one port: one for bootstrap, and in port-per-broker mode one for each broker that may come. Takes
  * the PROXY header and TLS off, learns which broker is meant, and hands the connection on.
  */
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { type Server, type Socket, createServer } from 'node:net';
-import { type SecureContextOptions, type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
-import { AuthenticationError, principalFromCertificate } from '../../identity/identity.ts';
+import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import { authenticationTimeoutMs, unauthenticatedConnectionsMax } from '../../lib/limits.ts';
-import type { Principal } from '../../model/principal.ts';
 import type { HostPort, ServerTlsSettings } from '../../model/settings.ts';
 import { nodeForServerName } from './addresses.ts';
+import { clientCertificate } from './client-certificate.ts';
 import type { BrokerTarget } from './cluster.ts';
 import { type Arrival, ClientConnection } from './connection.ts';
 import type { ConnectionParts } from './parts.ts';
 import { parseProxyHeader } from './proxy-protocol.ts';
+import { contextOf, digestOf, readServerFiles } from './server-tls.ts';
 
 const backlog = 1_024;
 const certificatesCheckedEveryMs = 5_000;
@@ -216,7 +214,7 @@ export class Listener {
       secure.destroy();
       return;
     }
-    const certificate = this.#clientCertificate(secure, facts);
+    const certificate = clientCertificate(secure, facts, this.#parts);
     if (certificate === 'refused') {
       secure.destroy();
       return;
@@ -230,55 +228,6 @@ export class Listener {
     if (advertise.mode !== 'sni') return target;
     const name = secure.servername;
     return typeof name === 'string' && name !== '' ? nodeForServerName(advertise, name) : 'bootstrap';
-  }
-
-  /**
-   * Who the client's certificate says it is. One that the CAs do not vouch for ends the connection even where none is
-   * needed: whoever shows it means to be known by it.
-   */
-  #clientCertificate(secure: TLSSocket, facts: ArrivalFacts): Principal | 'refused' | null {
-    const { listen, authentication } = this.#parts.settings;
-    const clientAuth = listen.tls?.clientAuth ?? 'none';
-    const certificate = clientAuth === 'none' ? undefined : secure.getPeerX509Certificate();
-    if (certificate === undefined) {
-      if (clientAuth !== 'required') return null;
-      this.#certificateRefused({ code: 'certificate-missing', detail: 'no client certificate was sent; this port requires one' }, facts);
-      return 'refused';
-    }
-    if (!secure.authorized) {
-      const why = String(secure.authorizationError);
-      const code = why === 'CERT_HAS_EXPIRED' ? 'expired' : why === 'CERT_NOT_YET_VALID' ? 'not-yet-valid' : 'certificate-untrusted';
-      const detail = `the client certificate was not accepted: ${why}; valid ${certificate.validFrom} to ${certificate.validTo}`;
-      this.#certificateRefused({ code, detail, claimedId: certificate.subject.replaceAll('\n', ',') }, facts);
-      return 'refused';
-    }
-    if (authentication.certificates.length === 0) return null;
-    try {
-      return principalFromCertificate({ raw: certificate.raw }, authentication.certificates, this.#parts.clock.nowMs());
-    } catch (error) {
-      const failure = error instanceof AuthenticationError ? error : { code: 'certificate-unreadable', detail: messageOf(error) };
-      this.#certificateRefused(failure, facts);
-      // Trusted but unmapped: it says nothing about who the client is, so a token still may where the port takes them.
-      return authentication.mechanisms.length === 0 ? 'refused' : null;
-    }
-  }
-
-  #certificateRefused(failure: { readonly code: string; readonly detail: string; readonly claimedId?: string | undefined }, facts: ArrivalFacts): void {
-    const { code, detail, claimedId = '' } = failure;
-    this.#parts.logger.info({ address: facts.address, code, reason: detail }, 'a client certificate was refused');
-    this.#parts.gate.authenticationFailed(
-      { code, detail, claimedId, claimedIssuer: 'mtls' },
-      {
-        port: this.#parts.settings.name,
-        address: facts.address,
-        addressPort: facts.addressPort,
-        clientId: '',
-        softwareName: '',
-        softwareVersion: '',
-        mechanism: 'MTLS',
-        tls: true,
-      },
-    );
   }
 
   #hand(raw: Socket, arrival: Arrival): void {
@@ -305,35 +254,6 @@ interface Handshake {
 /** Both ends of a connection as the kernel tells them apart: the same for a socket and the TLS put around it. */
 function endsOf(socket: Socket): string {
   return `${socket.remoteAddress ?? ''} ${socket.remotePort ?? ''} ${socket.localAddress ?? ''} ${socket.localPort ?? ''}`;
-}
-
-interface ServerFiles {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-  readonly ca?: Buffer;
-}
-
-async function readServerFiles(tls: ServerTlsSettings): Promise<ServerFiles> {
-  const read = (path: string): Promise<Buffer> =>
-    readFile(path).catch((cause: unknown) => {
-      throw new SluiceError('tls-files-unusable', `File ${path} cannot be read: ${messageOf(cause)}.`, { cause });
-    });
-  return {
-    cert: await read(tls.certFile),
-    key: await read(tls.keyFile),
-    ...(tls.clientCaFile === undefined ? {} : { ca: await read(tls.clientCaFile) }),
-  };
-}
-
-function contextOf(files: ServerFiles, { clientAuth }: ServerTlsSettings): SecureContextOptions & { sessionTimeout?: number } {
-  // Resumed sessions would carry no client certificate to look at.
-  return { ...files, minVersion: 'TLSv1.2', ...(clientAuth === 'none' ? {} : { sessionTimeout: 0 }) };
-}
-
-function digestOf(files: ServerFiles): string {
-  const hash = createHash('sha256');
-  for (const part of [files.cert, files.key, files.ca ?? Buffer.alloc(0)]) hash.update(part).update('\0');
-  return hash.digest('hex');
 }
 
 function closed(server: Server): Promise<void> {
