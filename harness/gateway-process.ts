@@ -57,7 +57,12 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
   const logFile = join(folder, 'gateway.log');
   const output = openSync(logFile, 'a');
   const cli = fileURLToPath(new URL('../src/cli/sluice.ts', import.meta.url));
-  const guarded = startGuarded({ command: process.execPath, args: [cli, 'serve', '--config', join(folder, 'sluice.yaml')], folder, output });
+  const guarded = startGuarded({
+    command: process.execPath,
+    args: [cli, 'serve', '--config', join(folder, 'sluice.yaml')],
+    folder,
+    output,
+  });
   closeSync(output);
   const log = (): string => readFileSync(logFile, 'utf8');
   const stop = async (): Promise<void> => {
@@ -115,7 +120,14 @@ function writeFiles(folder: string, options: GatewayProcessOptions, firstPort: n
       },
     ],
     identity: {
-      issuers: [{ name: 'idp', issuer: options.idp.issuer, audience: 'sluice', claims: { id: 'sub', groups: 'groups', kind: 'workload' } }],
+      issuers: [
+        {
+          name: 'idp',
+          issuer: options.idp.issuer,
+          audience: 'sluice',
+          claims: { id: 'sub', groups: 'groups', kind: 'workload' },
+        },
+      ],
     },
     policies: './policies',
     audit: { directory: './audit', window: '1s' },
@@ -132,7 +144,8 @@ function childOf(guard: number): number {
     if (!/^\d+$/.test(name)) continue;
     try {
       const parent = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8'))?.[1];
-      if (Number(parent) === guard && readFileSync(`/proc/${name}/cmdline`, 'utf8').startsWith(`${process.execPath}\0`)) return Number(name);
+      if (Number(parent) === guard && readFileSync(`/proc/${name}/cmdline`, 'utf8').startsWith(`${process.execPath}\0`))
+        return Number(name);
     } catch {
       // It has ended since the folder was read.
     }
@@ -142,6 +155,7 @@ function childOf(guard: number): number {
 
 function memoryOf(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const bytes = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1_024;
+  const bytes = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1_024;
   return { residentBytes: bytes('VmRSS'), peakBytes: bytes('VmHWM') };
 }

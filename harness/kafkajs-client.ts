@@ -3,7 +3,12 @@ import { type Kafka as KafkaClient, Kafka, type KafkaConfig, logLevel } from 'ka
 import type { Idp } from './idp.ts';
 
 /** @param who a client of the IdP; a fresh token is fetched whenever kafkajs asks for one */
-export function kafkajsClient(bootstrap: string, idp: Idp, who: string, config: Partial<KafkaConfig> = {}): KafkaClient {
+export function kafkajsClient(
+  bootstrap: string,
+  idp: Idp,
+  who: string,
+  config: Partial<KafkaConfig> = {},
+): KafkaClient {
   return new Kafka({
     clientId: who,
     brokers: [bootstrap],

@@ -23,7 +23,10 @@ let idp: Idp;
 const gateways: GatewayProcess[] = [];
 
 before(async () => {
-  [kafka, idp] = await Promise.all([startKafka(), startIdp({ clients: [{ id: 'alice', secret: 'a', groups: ['team'] }] })]);
+  [kafka, idp] = await Promise.all([
+    startKafka(),
+    startIdp({ clients: [{ id: 'alice', secret: 'a', groups: ['team'] }] }),
+  ]);
   for (const topic of ['payments', 'quiet']) await kafka.createTopic(topic);
 });
 
@@ -47,13 +50,23 @@ async function authenticated(gateway: GatewayProcess): Promise<WireClient> {
 
 function poll(client: WireClient, maxWaitMs: number): Promise<number> {
   const topics = [{ topic: 'quiet', partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000 }] }];
-  const asked = client.ask('Fetch', 11, { replicaId: -1, maxWaitMs, minBytes: 1, maxBytes: 1_000, sessionEpoch: -1, topics });
+  const asked = client.ask('Fetch', 11, {
+    replicaId: -1,
+    maxWaitMs,
+    minBytes: 1,
+    maxBytes: 1_000,
+    sessionEpoch: -1,
+    topics,
+  });
   return asked.then(({ responses }) => responses[0]?.partitions[0]?.errorCode ?? -99);
 }
 
 async function endOf(topic: string): Promise<bigint> {
   const client = await WireClient.connect(kafka.bootstrap());
-  const answer = await client.ask('ListOffsets', 7, { replicaId: -1, topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }] });
+  const answer = await client.ask('ListOffsets', 7, {
+    replicaId: -1,
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }],
+  });
   client.close();
   return answer.topics[0]?.partitions[0]?.offset ?? -1n;
 }
@@ -73,13 +86,19 @@ describe('SIGTERM', () => {
     const poller = await authenticated(gateway);
     const producer = await authenticated(gateway);
     const idle = await authenticated(gateway);
-    const before = await endOf('payments');
+    const endBefore = await endOf('payments');
     const polling = poll(poller, 2_500);
     // A producer that always has four requests under way, until it is told to go away.
     let acknowledged = 0;
     const producing = (async () => {
       const send = (): void => {
-        producer.write(producer.frame('Produce', 9, { acks: -1, timeoutMs: 5_000, topicData: [{ name: 'payments', partitionData: [{ index: 0, records: batchOf(['x']) }] }] }));
+        producer.write(
+          producer.frame('Produce', 9, {
+            acks: -1,
+            timeoutMs: 5_000,
+            topicData: [{ name: 'payments', partitionData: [{ index: 0, records: batchOf(['x']) }] }],
+          }),
+        );
       };
       for (let index = 0; index < 4; index += 1) send();
       for (let payload = await producer.payload(); payload !== null; payload = await producer.payload()) {
@@ -102,13 +121,18 @@ describe('SIGTERM', () => {
     assert.equal(await gateway.ended, 0);
     const tookMs = performance.now() - begun;
     assert.ok(tookMs < 6_000, `it took ${tookMs} ms`);
-    const written = Number((await endOf('payments')) - before);
+    const written = Number((await endOf('payments')) - endBefore);
     assert.equal(written, acknowledged, 'what was written was acknowledged, and the reverse');
     const seen = codes(gateway.entries());
     assert.ok(seen.includes('gateway.stopped'));
     assert.equal(seen.at(-1), 'log.closed');
-    assert.equal(seen.filter((code) => code === 'session.opened').length, seen.filter((code) => code === 'session.closed').length);
-    t.diagnostic(`${acknowledged} produces acknowledged; ended ${Math.round(tookMs)} ms after the signal, with a long poll of 2500 ms under way`);
+    assert.equal(
+      seen.filter((code) => code === 'session.opened').length,
+      seen.filter((code) => code === 'session.closed').length,
+    );
+    t.diagnostic(
+      `${acknowledged} produces acknowledged; ended ${Math.round(tookMs)} ms after the signal, with a long poll of 2500 ms under way`,
+    );
   });
 
   test('a long poll beyond the drain timeout is cut, and it still ends with 0, in time', async () => {

@@ -39,7 +39,10 @@ let idp: Idp;
 let gateway: GatewayProcess;
 
 before(async () => {
-  [kafka, idp] = await Promise.all([startKafka({ heapMB: 512 }), startIdp({ clients: [{ id: 'alice', secret: 'a', groups: ['team'] }] })]);
+  [kafka, idp] = await Promise.all([
+    startKafka({ heapMB: 512 }),
+    startIdp({ clients: [{ id: 'alice', secret: 'a', groups: ['team'] }] }),
+  ]);
   await kafka.createTopic('stream', { partitions: partitionCount });
   await kafka.createTopic('flood');
   gateway = await startGatewayProcess({ kafka, idp, policies: { 'p.yaml': policy } });
@@ -117,7 +120,13 @@ async function producePartition(partition: number, prepared: readonly Prepared[]
     while (sent - answered < producesInFlight && account.valueBytes < totalBytes / partitionCount) {
       const batch = prepared[Math.floor(Math.random() * prepared.length)];
       assert.ok(batch);
-      client.write(client.frame('Produce', 9, { acks: 1, timeoutMs: 30_000, topicData: [{ name: 'stream', partitionData: [{ index: partition, records: numbered(batch.bytes, sent) }] }] }));
+      client.write(
+        client.frame('Produce', 9, {
+          acks: 1,
+          timeoutMs: 30_000,
+          topicData: [{ name: 'stream', partitionData: [{ index: partition, records: numbered(batch.bytes, sent) }] }],
+        }),
+      );
       hash.update(`${1_000 + sent} ${batch.records} `).update(batch.digest);
       account.records += batch.records;
       account.valueBytes += batch.valueBytes;
@@ -199,37 +208,49 @@ test('a gigabyte passes with every record intact and in order, in bounded memory
   const { peakBytes } = gateway.memory();
   const median = samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0;
   t.diagnostic(`${mb(valueBytes)} MB in ${records} records, both ways at once in ${seconds.toFixed(1)} s`);
-  t.diagnostic(`resident memory of the gateway: ${mb(idleBytes)} MB before, median ${mb(median)} MB, peak ${mb(peakBytes)} MB`);
+  t.diagnostic(
+    `resident memory of the gateway: ${mb(idleBytes)} MB before, median ${mb(median)} MB, peak ${mb(peakBytes)} MB`,
+  );
   assert.ok(peakBytes < residentBytesMax, `the gateway took ${mb(peakBytes)} MB`);
 });
 
-test('a client that asks for much, reads nothing and goes on sending is held back, and costs bounded memory', { timeout: 60_000 }, async (t) => {
-  const before = gateway.memory().residentBytes;
-  const client = await authenticated();
-  client.socket.pause();
-  const fetches = Array.from({ length: 8 }, () =>
-    client.frame('Fetch', 11, {
-      replicaId: -1,
-      maxWaitMs: 100,
-      minBytes: 1,
-      maxBytes: 8_000_000,
-      sessionEpoch: -1,
-      topics: [{ topic: 'stream', partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 8_000_000 }] }],
-    }),
-  );
-  client.write(Buffer.concat(fetches));
-  await sleep(500);
-  const flood = client.frame('Produce', 9, { acks: 1, timeoutMs: 30_000, topicData: [{ name: 'flood', partitionData: [{ index: 0, records: batchOf([Buffer.alloc(1_000_000)]) }] }] });
-  const frames = 400;
-  for (let index = 0; index < frames; index += 1) client.write(flood);
-  await sleep(3_000);
-  const stuckBytes = client.socket.writableLength;
-  const grownBytes = gateway.memory().residentBytes - before;
-  t.diagnostic(`of ${mb(frames * flood.length)} MB sent, ${mb(stuckBytes)} MB wait at the client; the gateway grew by ${mb(grownBytes)} MB`);
-  assert.ok(stuckBytes > (frames * flood.length) / 2, 'the client is held back');
-  assert.ok(grownBytes < 150_000_000, `the gateway grew by ${mb(grownBytes)} MB`);
-  client.close();
-  const other = await authenticated();
-  assert.equal((await other.ask('Metadata', 12, { topics: [{ name: 'stream' }] })).topics[0]?.errorCode, 0);
-  other.close();
-});
+test(
+  'a client that asks for much, reads nothing and goes on sending is held back, and costs bounded memory',
+  { timeout: 60_000 },
+  async (t) => {
+    const idleBytes = gateway.memory().residentBytes;
+    const client = await authenticated();
+    client.socket.pause();
+    const fetches = Array.from({ length: 8 }, () =>
+      client.frame('Fetch', 11, {
+        replicaId: -1,
+        maxWaitMs: 100,
+        minBytes: 1,
+        maxBytes: 8_000_000,
+        sessionEpoch: -1,
+        topics: [{ topic: 'stream', partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 8_000_000 }] }],
+      }),
+    );
+    client.write(Buffer.concat(fetches));
+    await sleep(500);
+    const flood = client.frame('Produce', 9, {
+      acks: 1,
+      timeoutMs: 30_000,
+      topicData: [{ name: 'flood', partitionData: [{ index: 0, records: batchOf([Buffer.alloc(1_000_000)]) }] }],
+    });
+    const frames = 400;
+    for (let index = 0; index < frames; index += 1) client.write(flood);
+    await sleep(3_000);
+    const stuckBytes = client.socket.writableLength;
+    const grownBytes = gateway.memory().residentBytes - idleBytes;
+    t.diagnostic(
+      `of ${mb(frames * flood.length)} MB sent, ${mb(stuckBytes)} MB wait at the client; the gateway grew by ${mb(grownBytes)} MB`,
+    );
+    assert.ok(stuckBytes > (frames * flood.length) / 2, 'the client is held back');
+    assert.ok(grownBytes < 150_000_000, `the gateway grew by ${mb(grownBytes)} MB`);
+    client.close();
+    const other = await authenticated();
+    assert.equal((await other.ask('Metadata', 12, { topics: [{ name: 'stream' }] })).topics[0]?.errorCode, 0);
+    other.close();
+  },
+);

@@ -67,12 +67,19 @@ function direct(): Promise<WireClient> {
 }
 
 async function produce(client: WireClient, topic: string, value = 'x'): Promise<number> {
-  const message = { acks: -1, timeoutMs: 5_000, topicData: [{ name: topic, partitionData: [{ index: 0, records: batchOf([value]) }] }] };
+  const message = {
+    acks: -1,
+    timeoutMs: 5_000,
+    topicData: [{ name: topic, partitionData: [{ index: 0, records: batchOf([value]) }] }],
+  };
   return (await client.ask('Produce', 9, message)).responses[0]?.partitionResponses[0]?.errorCode ?? -99;
 }
 
 function fetchOf(offsets: Readonly<Record<string, bigint>>, maxWaitMs: number) {
-  const topics = Object.entries(offsets).map(([topic, fetchOffset]) => ({ topic, partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 100_000 }] }));
+  const topics = Object.entries(offsets).map(([topic, fetchOffset]) => ({
+    topic,
+    partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 100_000 }],
+  }));
   return { replicaId: -1, maxWaitMs, minBytes: 1, maxBytes: 1_000_000, sessionEpoch: -1, topics };
 }
 
@@ -81,7 +88,11 @@ interface Fetched {
   readonly records: number;
 }
 
-async function fetch(client: WireClient, offsets: Readonly<Record<string, bigint>>, maxWaitMs: number): Promise<Map<string, Fetched>> {
+async function fetch(
+  client: WireClient,
+  offsets: Readonly<Record<string, bigint>>,
+  maxWaitMs: number,
+): Promise<Map<string, Fetched>> {
   const answer = await client.ask('Fetch', 11, fetchOf(offsets, maxWaitMs));
   return new Map(
     answer.responses.map(({ topic, partitions: [part] }) => {
@@ -94,7 +105,10 @@ async function fetch(client: WireClient, offsets: Readonly<Record<string, bigint
 
 async function endOf(topic: string): Promise<bigint> {
   const client = await direct();
-  const answer = await client.ask('ListOffsets', 7, { replicaId: -1, topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }] });
+  const answer = await client.ask('ListOffsets', 7, {
+    replicaId: -1,
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }],
+  });
   client.close();
   return answer.topics[0]?.partitions[0]?.offset ?? -1n;
 }
@@ -102,7 +116,13 @@ async function endOf(topic: string): Promise<bigint> {
 function denial(operation: string, since: number, reason = ''): Promise<Entry> {
   return scene.entry(`operation.denied ${operation} payments ${reason}`, (entry) => {
     const data = JSON.stringify(entry.data);
-    return entry.type.endsWith('operation.denied') && Date.parse(entry.time) - shiftMs >= since - 1 && data.includes(`"operation":"${operation}"`) && data.includes('"resourceName":"payments"') && data.includes(reason);
+    return (
+      entry.type.endsWith('operation.denied') &&
+      Date.parse(entry.time) - shiftMs >= since - 1 &&
+      data.includes(`"operation":"${operation}"`) &&
+      data.includes('"resourceName":"payments"') &&
+      data.includes(reason)
+    );
   });
 }
 
@@ -124,7 +144,10 @@ describe('a grant that is taken away', () => {
     await denial('read', since);
     // The connection lives on: what is still granted goes on over it.
     await produce(writer, 'other');
-    assert.deepEqual((await fetch(consumer, { other: (await endOf('other')) - 1n }, 5_000)).get('other'), { errorCode: 0, records: 1 });
+    assert.deepEqual((await fetch(consumer, { other: (await endOf('other')) - 1n }, 5_000)).get('other'), {
+      errorCode: 0,
+      records: 1,
+    });
     consumer.close();
     writer.close();
   });
@@ -132,22 +155,25 @@ describe('a grant that is taken away', () => {
   test('a stream stops within a second of the edit and goes on after the grant is back, over the same connection', async (t) => {
     const consumer = await through();
     const writer = await direct();
-    let writing = true;
+    const enough = new AbortController();
     const written = (async () => {
-      while (writing) {
+      while (!enough.signal.aborted) {
         await produce(writer, 'payments');
         await sleep(5);
       }
     })();
     let offset = await endOf('payments');
     /** Reads on until the condition holds; tells when records came last. */
-    const read = async (enough: (code: number) => boolean): Promise<number> => {
+    const read = async (satisfied: (code: number) => boolean): Promise<number> => {
       let lastMs = 0;
       for (;;) {
-        const { errorCode, records } = (await fetch(consumer, { payments: offset }, 100)).get('payments') ?? { errorCode: -99, records: 0 };
+        const { errorCode, records } = (await fetch(consumer, { payments: offset }, 100)).get('payments') ?? {
+          errorCode: -99,
+          records: 0,
+        };
         offset += BigInt(records);
         if (records > 0) lastMs = performance.now();
-        if (enough(errorCode)) return lastMs;
+        if (satisfied(errorCode)) return lastMs;
       }
     };
     let count = 0;
@@ -156,14 +182,20 @@ describe('a grant that is taken away', () => {
     const lastMs = await read((code) => code === denied);
     const stoppedAfterMs = lastMs - editedMs;
     assert.ok(stoppedAfterMs < liveWithinMs, `records came ${stoppedAfterMs} ms after the edit`);
-    for (let index = 0; index < 10; index += 1) assert.deepEqual((await fetch(consumer, { payments: offset }, 50)).get('payments'), { errorCode: denied, records: 0 });
+    for (let index = 0; index < 10; index += 1)
+      assert.deepEqual((await fetch(consumer, { payments: offset }, 50)).get('payments'), {
+        errorCode: denied,
+        records: 0,
+      });
     const restoredMs = edit(full);
     await read((code) => code === 0);
     const backAfterMs = performance.now() - restoredMs;
     assert.ok(backAfterMs < liveWithinMs, `back ${backAfterMs} ms after the edit`);
     assert.equal(consumer.closed, false);
-    t.diagnostic(`stopped ${Math.max(0, Math.round(stoppedAfterMs))} ms after the edit, back after ${Math.round(backAfterMs)} ms`);
-    writing = false;
+    t.diagnostic(
+      `stopped ${Math.max(0, Math.round(stoppedAfterMs))} ms after the edit, back after ${Math.round(backAfterMs)} ms`,
+    );
+    enough.abort();
     await written;
     consumer.close();
     writer.close();
@@ -195,7 +227,9 @@ describe('a grant that is taken away', () => {
     const since = Date.now();
     const producer = await through();
     assert.equal(await produce(producer, 'payments'), 0);
-    const editedMs = edit(policy('payments, other', '  deny:\n    - { port: orders, topics: [payments], actions: ["*"] }\n'));
+    const editedMs = edit(
+      policy('payments, other', '  deny:\n    - { port: orders, topics: [payments], actions: ["*"] }\n'),
+    );
     while ((await produce(producer, 'payments')) === 0) await sleep(2);
     assert.ok(performance.now() - editedMs < liveWithinMs);
     assert.equal(await produce(producer, 'other'), 0);
@@ -223,9 +257,15 @@ describe('an edit that is broken', () => {
     assert.equal(await produce(producer, 'payments'), 0);
     const revision = scene.gateway.policyRevision;
     edit(policy('payments, other').replace('actions', 'acts'));
-    const entry = await scene.entry('policy.rejected', (one) => one.type.endsWith('policy.rejected') && Date.parse(one.time) >= since - 1);
+    const entry = await scene.entry(
+      'policy.rejected',
+      (one) => one.type.endsWith('policy.rejected') && Date.parse(one.time) >= since - 1,
+    );
     assert.ok(Date.parse(entry.time) - since < 2 * liveWithinMs);
-    const data = entry.data as { revision_in_force: string; problems: { path: string; line: number; message: string }[] };
+    const data = entry.data as {
+      revision_in_force: string;
+      problems: { path: string; line: number; message: string }[];
+    };
     assert.equal(data.revision_in_force, revision);
     assert.equal(data.problems[0]?.path, file);
     assert.equal(data.problems[0]?.line, 7);

@@ -44,7 +44,8 @@ before(async () => {
     port: { advertise: { mode: 'ports', host: 'localhost', firstPort: 0, firstNodeId: 0, count: 4 } },
   });
   await scene.kafka.createTopic('t-single', { partitions: 3, replicationFactor: 1 });
-  for (const name of ['t-spread', 't-kafkajs', 't-platformatic', 't-restart']) await scene.kafka.createTopic(name, { partitions });
+  for (const name of ['t-spread', 't-kafkajs', 't-platformatic', 't-restart'])
+    await scene.kafka.createTopic(name, { partitions });
   const client = await authenticated(scene.bootstrap);
   const answer = await client.ask('Metadata', 12, { topics: [{ name: 't-spread' }] });
   const [topic] = answer.topics;
@@ -70,7 +71,12 @@ async function authenticated(address: string): Promise<WireClient> {
 }
 
 /** Asks, and holds the raw answer against the brokers' own host. */
-async function askForeign<N extends ApiName>(client: WireClient, name: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N]> {
+async function askForeign<N extends ApiName>(
+  client: WireClient,
+  name: N,
+  version: number,
+  message: Draft<RequestMessages[N]>,
+): Promise<ResponseMessages[N]> {
   client.write(client.frame(name, version, message));
   const payload = await client.payload();
   assert.ok(payload, `${name} v${version} was answered`);
@@ -78,8 +84,15 @@ async function askForeign<N extends ApiName>(client: WireClient, name: N, versio
   return decodeResponse(name, version, payload).message;
 }
 
-function assertGateway(brokers: readonly { nodeId: number; host: string; port: number }[], nodeIds: readonly number[]): void {
-  const own = nodeIds.map((nodeId) => ({ nodeId, host: 'localhost', port: Number(scene.brokerAddress(nodeId).split(':')[1]) }));
+function assertGateway(
+  brokers: readonly { nodeId: number; host: string; port: number }[],
+  nodeIds: readonly number[],
+): void {
+  const own = nodeIds.map((nodeId) => ({
+    nodeId,
+    host: 'localhost',
+    port: Number(scene.brokerAddress(nodeId).split(':')[1]),
+  }));
   const seen = brokers.map(({ nodeId, host, port }) => ({ nodeId, host, port })).sort((a, b) => a.nodeId - b.nodeId);
   assert.deepEqual(seen, own);
 }
@@ -96,12 +109,17 @@ const fetchElsewhere = (): Draft<RequestMessages['Fetch']> => ({
   minBytes: 1,
   maxBytes: 1_000_000,
   sessionEpoch: -1,
-  topics: [{ topicId: elsewhere.topicId, partitions: [{ partition: elsewhere.partition, fetchOffset: 0n, partitionMaxBytes: 100_000 }] }],
+  topics: [
+    {
+      topicId: elsewhere.topicId,
+      partitions: [{ partition: elsewhere.partition, fetchOffset: 0n, partitionMaxBytes: 100_000 }],
+    },
+  ],
 });
 
 describe('addresses', () => {
   test('the partitions are spread over all brokers, so that what follows says something', () => {
-    assert.deepEqual([...new Set(leaders)].sort(), [0, 1, 2]);
+    assert.deepEqual(new Set(leaders), new Set([0, 1, 2]));
   });
 
   test('each broker port leads to that broker and no other', async () => {
@@ -110,7 +128,11 @@ describe('addresses', () => {
       for (const [partition, leader] of leaders.entries()) {
         const answer = await client.ask('Produce', 9, produceOf(partition));
         const expected = leader === nodeId ? 0 : errorCodes.NOT_LEADER_OR_FOLLOWER;
-        assert.equal(answer.responses[0]?.partitionResponses[0]?.errorCode, expected, `partition ${partition} at broker ${nodeId}`);
+        assert.equal(
+          answer.responses[0]?.partitionResponses[0]?.errorCode,
+          expected,
+          `partition ${partition} at broker ${nodeId}`,
+        );
       }
       client.close();
     }
@@ -119,7 +141,10 @@ describe('addresses', () => {
   for (const version of [0, 1, 4, 8, 12, 13]) {
     test(`Metadata v${version} names only the gateway`, async () => {
       const client = await authenticated(scene.bootstrap);
-      assertGateway((await askForeign(client, 'Metadata', version, { topics: [{ name: 't-spread' }] })).brokers, [0, 1, 2]);
+      assertGateway(
+        (await askForeign(client, 'Metadata', version, { topics: [{ name: 't-spread' }] })).brokers,
+        [0, 1, 2],
+      );
       client.close();
     });
   }
@@ -127,11 +152,17 @@ describe('addresses', () => {
   test('FindCoordinator names only the gateway, one key or many', async () => {
     const client = await authenticated(scene.bootstrap);
     for (const version of [0, 3]) {
-      const answer = await coordinator(() => askForeign(client, 'FindCoordinator', version, { key: 'g-1', keyType: 0 }), ({ errorCode }) => errorCode);
+      const answer = await coordinator(
+        () => askForeign(client, 'FindCoordinator', version, { key: 'g-1', keyType: 0 }),
+        ({ errorCode }) => errorCode,
+      );
       assertGateway([answer], [answer.nodeId]);
     }
     for (const version of [4, 6]) {
-      const answer = await askForeign(client, 'FindCoordinator', version, { keyType: 0, coordinatorKeys: ['g-1', 'g-2', 'other'] });
+      const answer = await askForeign(client, 'FindCoordinator', version, {
+        keyType: 0,
+        coordinatorKeys: ['g-1', 'g-2', 'other'],
+      });
       const found = answer.coordinators.filter(({ errorCode }) => errorCode === 0);
       assert.ok(found.length >= 1);
       for (const one of found) assertGateway([one], [one.nodeId]);
@@ -144,7 +175,10 @@ describe('addresses', () => {
     for (const version of [0, 1, 2]) {
       const answer = await askForeign(client, 'DescribeCluster', version, {});
       assert.equal(answer.errorCode, 0);
-      assertGateway(answer.brokers.map(({ brokerId, host, port }) => ({ nodeId: brokerId, host, port })), [0, 1, 2]);
+      assertGateway(
+        answer.brokers.map(({ brokerId, host, port }) => ({ nodeId: brokerId, host, port })),
+        [0, 1, 2],
+      );
     }
     client.close();
   });
@@ -192,14 +226,23 @@ describe('stock clients', () => {
   });
 
   test('@platformatic/kafka writes and reads every partition', async () => {
-    const common = { clientId: 'p', bootstrapBrokers: [scene.bootstrap], sasl: { mechanism: 'OAUTHBEARER' as const, token: await scene.idp.token('alice') } };
+    const common = {
+      clientId: 'p',
+      bootstrapBrokers: [scene.bootstrap],
+      sasl: { mechanism: 'OAUTHBEARER' as const, token: await scene.idp.token('alice') },
+    };
     const producer = new Producer({ ...common, serializers: stringSerializers });
     const sent = Array.from({ length: 600 }, (_, index) => `record-${index}`);
     const messages = sent.map((value, index) => ({ topic: 't-platformatic', partition: index % partitions, value }));
     await producer.send({ messages, acks: -1 });
     await producer.close();
     const consumer = new Consumer({ ...common, groupId: 'g-platformatic', deserializers: stringDeserializers });
-    const stream = await consumer.consume({ topics: ['t-platformatic'], mode: 'earliest', maxWaitTime: 200, sessionTimeout: 10_000 });
+    const stream = await consumer.consume({
+      topics: ['t-platformatic'],
+      mode: 'earliest',
+      maxWaitTime: 200,
+      sessionTimeout: 10_000,
+    });
     const seen: string[] = [];
     for await (const { value } of stream) {
       seen.push(value);
@@ -211,55 +254,71 @@ describe('stock clients', () => {
 });
 
 describe('a broker that goes', () => {
-  test('while it is down its port closes quickly, the others work; nothing is lost or doubled when it is back', { timeout: 90_000 }, async (t) => {
-    const kafka = kafkajsClient(scene.bootstrap, scene.idp, 'alice');
-    const consumed = new Map<string, string>();
-    const consumer = kafka.consumer({ groupId: 'g-restart', sessionTimeout: 10_000, heartbeatInterval: 500, maxWaitTimeInMs: 200 });
-    await consumer.connect();
-    await consumer.subscribe({ topic: 't-restart', fromBeginning: true });
-    await consumer.run({
-      eachMessage: async ({ partition, message }) => {
-        consumed.set(`${partition}-${message.offset}`, String(message.value));
-      },
-    });
-    const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
-    await producer.connect();
-    const sent: string[] = [];
-    let going = true;
-    const producing = (async () => {
-      while (going && !t.signal.aborted) {
-        const values = Array.from({ length: 5 }, (_, index) => `r-${sent.length + index}`);
-        // One partition a call: kafkajs forgets a partition whose leader moves to a broker that has answered the same call already.
-        const partition = (sent.length / 5) % partitions;
-        await producer.send({ topic: 't-restart', acks: -1, timeout: 5_000, messages: values.map((value) => ({ value, partition })) });
-        sent.push(...values);
-        await sleep(5);
-      }
-    })();
-    await sleep(1_000);
-    t.after(async () => {
-      going = false;
-      await Promise.allSettled([producing, producer.disconnect(), consumer.disconnect()]);
-    });
-    await scene.kafka.stopNode(2);
-    const sentAtStop = sent.length;
-    await downIsQuick(2);
-    const other = await authenticated(scene.brokerAddress(1));
-    assert.equal((await other.ask('Metadata', 12, { topics: [{ name: 't-restart' }] })).topics[0]?.errorCode, 0);
-    other.close();
-    await until('the producer goes on without the broker', () => sent.length > sentAtStop + 100);
-    await scene.kafka.startNode(2);
-    const sentAtReturn = sent.length;
-    await until('the producer goes on with the broker', () => sent.length > sentAtReturn + 300);
-    going = false;
-    await producing;
-    await until('the group has read everything', () => new Set(consumed.values()).size >= sent.length);
-    // By partition and offset: what the group saw twice after a rebalance is one record, what was written twice is two.
-    assert.equal(consumed.size, sent.length, 'the log holds each record once');
-    assert.equal(digest([...consumed.values()]), digest(sent));
-    t.diagnostic(`${sent.length} records across the restart, ${sentAtReturn - sentAtStop} of them while the broker was down`);
-    await until('the gateway is ready again', () => scene.gateway.readiness().ready, 5_000);
-  });
+  test(
+    'while it is down its port closes quickly, the others work; nothing is lost or doubled when it is back',
+    { timeout: 90_000 },
+    async (t) => {
+      const kafka = kafkajsClient(scene.bootstrap, scene.idp, 'alice');
+      const consumed = new Map<string, string>();
+      const consumer = kafka.consumer({
+        groupId: 'g-restart',
+        sessionTimeout: 10_000,
+        heartbeatInterval: 500,
+        maxWaitTimeInMs: 200,
+      });
+      await consumer.connect();
+      await consumer.subscribe({ topic: 't-restart', fromBeginning: true });
+      await consumer.run({
+        eachMessage: async ({ partition, message }) => {
+          consumed.set(`${partition}-${message.offset}`, String(message.value));
+        },
+      });
+      const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+      await producer.connect();
+      const sent: string[] = [];
+      const enough = new AbortController();
+      const producing = (async () => {
+        while (!enough.signal.aborted && !t.signal.aborted) {
+          const values = Array.from({ length: 5 }, (_, index) => `r-${sent.length + index}`);
+          // One partition a call: kafkajs forgets a partition whose leader moves to a broker that has answered the same call already.
+          const partition = (sent.length / 5) % partitions;
+          await producer.send({
+            topic: 't-restart',
+            acks: -1,
+            timeout: 5_000,
+            messages: values.map((value) => ({ value, partition })),
+          });
+          sent.push(...values);
+          await sleep(5);
+        }
+      })();
+      await sleep(1_000);
+      t.after(async () => {
+        enough.abort();
+        await Promise.allSettled([producing, producer.disconnect(), consumer.disconnect()]);
+      });
+      await scene.kafka.stopNode(2);
+      const sentAtStop = sent.length;
+      await downIsQuick(2);
+      const other = await authenticated(scene.brokerAddress(1));
+      assert.equal((await other.ask('Metadata', 12, { topics: [{ name: 't-restart' }] })).topics[0]?.errorCode, 0);
+      other.close();
+      await until('the producer goes on without the broker', () => sent.length > sentAtStop + 100);
+      await scene.kafka.startNode(2);
+      const sentAtReturn = sent.length;
+      await until('the producer goes on with the broker', () => sent.length > sentAtReturn + 300);
+      enough.abort();
+      await producing;
+      await until('the group has read everything', () => new Set(consumed.values()).size >= sent.length);
+      // By partition and offset: what the group saw twice after a rebalance is one record, what was written twice is two.
+      assert.equal(consumed.size, sent.length, 'the log holds each record once');
+      assert.equal(digest([...consumed.values()]), digest(sent));
+      t.diagnostic(
+        `${sent.length} records across the restart, ${sentAtReturn - sentAtStop} of them while the broker was down`,
+      );
+      await until('the gateway is ready again', () => scene.gateway.readiness().ready, 5_000);
+    },
+  );
 });
 
 async function downIsQuick(nodeId: number): Promise<void> {
@@ -285,7 +344,12 @@ async function produceKafkajs(kafka: Kafkajs, topic: string, count: number): Pro
   return sent;
 }
 
-async function consumeKafkajs(kafka: Kafkajs, topic: string, groupId: string, count: number): Promise<{ partition: number; value: string }[]> {
+async function consumeKafkajs(
+  kafka: Kafkajs,
+  topic: string,
+  groupId: string,
+  count: number,
+): Promise<{ partition: number; value: string }[]> {
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 200 });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });

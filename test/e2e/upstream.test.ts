@@ -50,7 +50,10 @@ before(async () => {
     config: { 'connections.max.reauth.ms': String(sessionMs) },
   });
   for (const topic of ['t-small', 't-load', 't-quiet']) await kafka.createTopic(topic);
-  const on = await scene({ bootstrap: at('sasl'), sasl: { mechanism: 'PLAIN', username, password: { file: secretFile('patient', password) } } });
+  const on = await scene({
+    bootstrap: at('sasl'),
+    sasl: { mechanism: 'PLAIN', username, password: { file: secretFile('patient', password) } },
+  });
   patient = await authenticated(on, on.brokerAddress(0));
   patient.write(patient.frame('Fetch', 11, fetchOf('t-quiet', 0n, longPollMs)));
 });
@@ -70,7 +73,14 @@ function listening(): { logger: Logger; lines: string[] } {
 }
 
 async function scene(upstream: UpstreamSettings, logger?: Logger): Promise<Scene> {
-  const started = await startScene({ cluster: kafka, idp, clients, policies: { 'p.yaml': policy }, port: { upstream }, ...(logger === undefined ? {} : { logger }) });
+  const started = await startScene({
+    cluster: kafka,
+    idp,
+    clients,
+    policies: { 'p.yaml': policy },
+    port: { upstream },
+    ...(logger === undefined ? {} : { logger }),
+  });
   scenes.push(started);
   return started;
 }
@@ -118,7 +128,11 @@ describe('mechanisms', () => {
     for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const) {
       test(`${mechanism} at the ${listener} listener`, async () => {
         const tls = listener === 'sasl-tls' ? { tls: { caFile: kafka.authority?.caFile ?? '' } } : {};
-        const on = await scene({ bootstrap: at(listener), sasl: { mechanism, username, password: { file: secretFile(`pw-${mechanism}`, password) } }, ...tls });
+        const on = await scene({
+          bootstrap: at(listener),
+          sasl: { mechanism, username, password: { file: secretFile(`pw-${mechanism}`, password) } },
+          ...tls,
+        });
         await works(on);
         await readiness(on, true);
       });
@@ -126,7 +140,12 @@ describe('mechanisms', () => {
   }
 
   test('OAUTHBEARER with client credentials; the token is kept while it lives', async () => {
-    const sasl = { mechanism: 'OAUTHBEARER', tokenUrl: idp.tokenEndpoint, clientId: 'gateway', clientSecret: { file: secretFile('oauth', 'gateway-secret') } } as const;
+    const sasl = {
+      mechanism: 'OAUTHBEARER',
+      tokenUrl: idp.tokenEndpoint,
+      clientId: 'gateway',
+      clientSecret: { file: secretFile('oauth', 'gateway-secret') },
+    } as const;
     const on = await scene({ bootstrap: at('sasl'), sasl });
     await works(on);
     const asked = idp.requests.get('/token') ?? 0;
@@ -142,11 +161,19 @@ describe('mechanisms', () => {
 
   test('OAUTHBEARER with a wrong client secret is told apart in the log', async () => {
     const { logger, lines } = listening();
-    const sasl = { mechanism: 'OAUTHBEARER', tokenUrl: idp.tokenEndpoint, clientId: 'gateway', clientSecret: { file: secretFile('oauth-wrong', 'not-the-secret') } } as const;
+    const sasl = {
+      mechanism: 'OAUTHBEARER',
+      tokenUrl: idp.tokenEndpoint,
+      clientId: 'gateway',
+      clientSecret: { file: secretFile('oauth-wrong', 'not-the-secret') },
+    } as const;
     const on = await scene({ bootstrap: at('sasl'), sasl }, logger);
     await turnedAway(on);
     assert.match(await readiness(on, false), /no token from/);
-    assert.equal(lines.some((line) => line.includes('not-the-secret')), false);
+    assert.equal(
+      lines.some((line) => line.includes('not-the-secret')),
+      false,
+    );
   });
 });
 
@@ -160,7 +187,10 @@ describe('TLS', () => {
   });
 
   test('a broker whose certificate has another name is not talked to', async () => {
-    const on = await scene({ bootstrap: at('tls'), tls: { caFile: kafka.authority?.caFile ?? '', serverName: 'other.sluice.test' } });
+    const on = await scene({
+      bootstrap: at('tls'),
+      tls: { caFile: kafka.authority?.caFile ?? '', serverName: 'other.sluice.test' },
+    });
     await turnedAway(on);
     assert.match(await readiness(on, false), /altname|other\.sluice\.test/i);
   });
@@ -169,7 +199,9 @@ describe('TLS', () => {
     const files = await kafka.authority?.clientFiles('gateway');
     assert.ok(files);
     const caFile = kafka.authority?.caFile ?? '';
-    await works(await scene({ bootstrap: at('mtls'), tls: { caFile, certFile: files.certFile, keyFile: files.keyFile } }));
+    await works(
+      await scene({ bootstrap: at('mtls'), tls: { caFile, certFile: files.certFile, keyFile: files.keyFile } }),
+    );
     await turnedAway(await scene({ bootstrap: at('mtls'), tls: { caFile } }));
   });
 });
@@ -177,11 +209,20 @@ describe('TLS', () => {
 describe('secrets', () => {
   test('with a wrong password nobody gets through; log and readiness say why and never the password', async () => {
     const { logger, lines } = listening();
-    const on = await scene({ bootstrap: at('sasl'), sasl: { mechanism: 'PLAIN', username, password: { file: secretFile('wrong', 'a-wrong-password') } } }, logger);
+    const on = await scene(
+      {
+        bootstrap: at('sasl'),
+        sasl: { mechanism: 'PLAIN', username, password: { file: secretFile('wrong', 'a-wrong-password') } },
+      },
+      logger,
+    );
     await turnedAway(on);
     assert.match(await readiness(on, false), /refused the gateway's own credentials/);
     assert.ok(lines.some((line) => line.includes("refused the gateway's own credentials")));
-    assert.equal(lines.some((line) => line.includes('a-wrong-password')), false);
+    assert.equal(
+      lines.some((line) => line.includes('a-wrong-password')),
+      false,
+    );
     // Put right in place, it is picked up without a restart.
     secretFile('wrong', password);
     await readiness(on, true);
@@ -191,7 +232,10 @@ describe('secrets', () => {
   test('a rotated password is used by the next connections and re-authentications, without a restart', async () => {
     const rotating = secretFile('rotating', 'one');
     await kafka.admin.setScramUser({ name: 'rotated', password: 'one' });
-    const on = await scene({ bootstrap: at('sasl'), sasl: { mechanism: 'SCRAM-SHA-512', username: 'rotated', password: { file: rotating } } });
+    const on = await scene({
+      bootstrap: at('sasl'),
+      sasl: { mechanism: 'SCRAM-SHA-512', username: 'rotated', password: { file: rotating } },
+    });
     await works(on);
     const open = await authenticated(on);
     assert.equal((await open.ask('Metadata', 12, { topics: [{ name: 't-small' }] })).topics[0]?.errorCode, 0);
@@ -199,14 +243,21 @@ describe('secrets', () => {
     await kafka.admin.setScramUser({ name: 'rotated', password: 'two' });
     await works(on);
     await sleep(sessionMs + 500);
-    assert.equal((await open.ask('Metadata', 12, { topics: [{ name: 't-small' }] })).topics[0]?.errorCode, 0, 'the open connection re-authenticated with the new password');
+    assert.equal(
+      (await open.ask('Metadata', 12, { topics: [{ name: 't-small' }] })).topics[0]?.errorCode,
+      0,
+      'the open connection re-authenticated with the new password',
+    );
     open.close();
   });
 });
 
 describe("the broker's limit on sessions", () => {
   test('under load and in long polls the gateway re-authenticates itself; clients notice nothing', async (t) => {
-    const on = await scene({ bootstrap: at('sasl'), sasl: { mechanism: 'SCRAM-SHA-256', username, password: { file: secretFile('load', password) } } });
+    const on = await scene({
+      bootstrap: at('sasl'),
+      sasl: { mechanism: 'SCRAM-SHA-256', username, password: { file: secretFile('load', password) } },
+    });
     const producer = await authenticated(on, on.brokerAddress(0));
     const consumer = await authenticated(on, on.brokerAddress(0));
     const poller = await authenticated(on, on.brokerAddress(0));
@@ -248,7 +299,10 @@ describe("the broker's limit on sessions", () => {
     })();
     await Promise.all([producing, consuming, polling]);
     assert.equal((await polling).responses[0]?.partitions[0]?.errorCode, 0);
-    assert.deepEqual(seen, Array.from({ length: produced }, (_, index) => `load-${index}`));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: produced }, (_, index) => `load-${index}`),
+    );
     for (const client of [producer, consumer, poller]) {
       assert.equal(client.closed, false);
       client.close();
@@ -258,20 +312,28 @@ describe("the broker's limit on sessions", () => {
 });
 
 describe('clients that leave', () => {
-  for (const [size, count, bytes] of [['little', 50, 100], ['much', 400, 20_000]] as const) {
+  for (const [size, count, bytes] of [
+    ['little', 50, 100],
+    ['much', 400, 20_000],
+  ] as const) {
     test(`what a client wrote with acks=0 before it closed arrives all the same: ${size}`, async () => {
       const topic = `t-parting-${size}`;
       await kafka.createTopic(topic);
       const on = await scene({ bootstrap: at('plaintext') });
       const client = await authenticated(on, on.brokerAddress(0));
-      const frames = Array.from({ length: count }, () => client.frame('Produce', 9, { ...produceOf(topic, 'x'.repeat(bytes)), acks: 0 }));
+      const frames = Array.from({ length: count }, () =>
+        client.frame('Produce', 9, { ...produceOf(topic, 'x'.repeat(bytes)), acks: 0 }),
+      );
       client.write(Buffer.concat(frames));
       client.socket.end();
       const reader = await authenticated(on, on.brokerAddress(0));
       let end = 0n;
       for (let tries = 0; end < BigInt(count) && tries < 100; tries += 1) {
         await sleep(50);
-        const answer = await reader.ask('ListOffsets', 7, { replicaId: -1, topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }] });
+        const answer = await reader.ask('ListOffsets', 7, {
+          replicaId: -1,
+          topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }],
+        });
         end = answer.topics[0]?.partitions[0]?.offset ?? 0n;
       }
       assert.equal(end, BigInt(count));
@@ -283,7 +345,8 @@ describe('clients that leave', () => {
 describe('a long poll', () => {
   test('that outlives many sessions of the broker has its answer, and the connection goes on', async () => {
     let payload: Buffer | null = null;
-    for (let tries = 0; payload === null && tries < 2 && !patient.closed; tries += 1) payload = await patient.payload().catch(() => null);
+    for (let tries = 0; payload === null && tries < 2 && !patient.closed; tries += 1)
+      payload = await patient.payload().catch(() => null);
     assert.ok(payload, 'it was answered');
     const answer = await patient.ask('Fetch', 11, fetchOf('t-quiet', 0n, 100));
     assert.equal(answer.responses[0]?.partitions[0]?.errorCode, 0);
@@ -307,9 +370,20 @@ describe('a broker that is away', () => {
 });
 
 function produceOf(topic: string, value: string) {
-  return { acks: -1, timeoutMs: 10_000, topicData: [{ name: topic, partitionData: [{ index: 0, records: batchOf([value]) }] }] };
+  return {
+    acks: -1,
+    timeoutMs: 10_000,
+    topicData: [{ name: topic, partitionData: [{ index: 0, records: batchOf([value]) }] }],
+  };
 }
 
 function fetchOf(topic: string, fetchOffset: bigint, maxWaitMs: number) {
-  return { replicaId: -1, maxWaitMs, minBytes: 1, maxBytes: 1_000_000, sessionEpoch: -1, topics: [{ topic, partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 500_000 }] }] };
+  return {
+    replicaId: -1,
+    maxWaitMs,
+    minBytes: 1,
+    maxBytes: 1_000_000,
+    sessionEpoch: -1,
+    topics: [{ topic, partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 500_000 }] }],
+  };
 }

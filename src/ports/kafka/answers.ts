@@ -23,6 +23,8 @@ export class AnswerQueue {
   readonly #observer: KafkaObserver;
   readonly #onChange: () => void;
   readonly #places: Place[] = [];
+  /** Bytes of answers that are ready and wait for one before them. */
+  #heldBytes = 0;
 
   /** @param onChange called after answers have left: there is room again */
   constructor(socket: Socket, port: string, observer: KafkaObserver, onChange: () => void) {
@@ -40,9 +42,9 @@ export class AnswerQueue {
     return this.#places.length === 0;
   }
 
-  /** True while the client does not read as fast as it is answered. */
+  /** True while the client does not read as fast as it is answered, or an answer that is not ready holds up many that are. */
   get backedUp(): boolean {
-    return this.#socket.writableLength > connectionBufferBytesMax;
+    return this.#socket.writableLength + this.#heldBytes > connectionBufferBytesMax;
   }
 
   reserve(api: string, version: number): Answer {
@@ -53,6 +55,7 @@ export class AnswerQueue {
         if (place.parts !== null) return;
         place.parts = parts;
         place.outcome = outcome;
+        this.#heldBytes += bytesOf(parts);
         if (this.#places[0] === place) this.#flush();
       },
     };
@@ -64,15 +67,19 @@ export class AnswerQueue {
     socket.cork();
     for (let head = this.#places[0]; head !== undefined && head.parts !== null; head = this.#places[0]) {
       this.#places.shift();
-      let bytes = 0;
-      for (const part of head.parts) {
-        bytes += part.length;
-        if (socket.writable) socket.write(part);
-      }
+      const bytes = bytesOf(head.parts);
+      this.#heldBytes -= bytes;
+      for (const part of head.parts) if (socket.writable) socket.write(part);
       this.#observer.bytes(this.#port, 'to-client', bytes);
       this.#observer.requestHandled(this.#port, head.api, head.version, head.outcome, nowMs - head.startedMs);
     }
     socket.uncork();
     this.#onChange();
   }
+}
+
+function bytesOf(parts: readonly Buffer[]): number {
+  let bytes = 0;
+  for (const part of parts) bytes += part.length;
+  return bytes;
 }

@@ -21,18 +21,27 @@ interface CertificateFailure {
  * @returns the principal; `null` where there is no certificate or no rule for it, so that a token has to say who it is;
  *   `refused` where the connection must end
  */
-export function clientCertificate(secure: TLSSocket, from: Address, parts: ConnectionParts): Principal | 'refused' | null {
+export function clientCertificate(
+  secure: TLSSocket,
+  from: Address,
+  parts: ConnectionParts,
+): Principal | 'refused' | null {
   const { listen, authentication } = parts.settings;
   const clientAuth = listen.tls?.clientAuth ?? 'none';
   const certificate = clientAuth === 'none' ? undefined : secure.getPeerX509Certificate();
   if (certificate === undefined) {
     if (clientAuth !== 'required') return null;
-    refuse({ code: 'certificate-missing', detail: 'no client certificate was sent; this port requires one' }, from, parts);
+    refuse(
+      { code: 'certificate-missing', detail: 'no client certificate was sent; this port requires one' },
+      from,
+      parts,
+    );
     return 'refused';
   }
   if (!secure.authorized) {
     const why = String(secure.authorizationError);
-    const code = why === 'CERT_HAS_EXPIRED' ? 'expired' : why === 'CERT_NOT_YET_VALID' ? 'not-yet-valid' : 'certificate-untrusted';
+    const code =
+      why === 'CERT_HAS_EXPIRED' ? 'expired' : why === 'CERT_NOT_YET_VALID' ? 'not-yet-valid' : 'certificate-untrusted';
     const detail = `the client certificate was not accepted: ${why}; valid ${certificate.validFrom} to ${certificate.validTo}`;
     refuse({ code, detail, claimedId: certificate.subject.replaceAll('\n', ',') }, from, parts);
     return 'refused';
@@ -41,7 +50,8 @@ export function clientCertificate(secure: TLSSocket, from: Address, parts: Conne
   try {
     return principalFromCertificate({ raw: certificate.raw }, authentication.certificates, parts.clock.nowMs());
   } catch (error) {
-    const failure = error instanceof AuthenticationError ? error : { code: 'certificate-unreadable', detail: messageOf(error) };
+    const failure =
+      error instanceof AuthenticationError ? error : { code: 'certificate-unreadable', detail: messageOf(error) };
     refuse(failure, from, parts);
     // Trusted but unmapped: it says nothing about who the client is, so a token still may where the port takes them.
     return authentication.mechanisms.length === 0 ? 'refused' : null;

@@ -4,6 +4,7 @@
  */
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { connectionBufferBytesMax } from '../../lib/limits.ts';
 import type { Answer, AnswerQueue } from './answers.ts';
 import { servedRange } from './api-versions.ts';
 import { handlerFor } from './apis/catalogue.ts';
@@ -40,6 +41,8 @@ export class RequestPipeline {
   #upstream: UpstreamConnection | null = null;
   #closed = false;
   #upstreamPaused = false;
+  /** Of answers that are being looked at: their entries may have to reach the disk first. */
+  #inspectedBytes = 0;
 
   constructor(session: GateSession, answers: AnswerQueue, target: BrokerTarget, parts: ConnectionParts, events: PipelineEvents) {
     this.session = session;
@@ -54,9 +57,16 @@ export class RequestPipeline {
   }
 
   clientDrained(): void {
-    if (!this.#upstreamPaused) return;
-    this.#upstreamPaused = false;
-    this.#upstream?.resume();
+    this.#balance();
+  }
+
+  /** The broker is read no faster than answers can be looked at and leave. */
+  #balance(): void {
+    const full = this.#answers.backedUp || this.#inspectedBytes > connectionBufferBytesMax;
+    if (full === this.#upstreamPaused) return;
+    this.#upstreamPaused = full;
+    if (full) this.#upstream?.pause();
+    else this.#upstream?.resume();
   }
 
   close(reason: string): void {
@@ -159,16 +169,17 @@ export class RequestPipeline {
         return;
       }
       const version = verdict.upstreamVersion ?? header.apiVersion;
-      const changed = await this.#inspect(handler.name, verdict, version, header.apiVersion, payload);
+      this.#inspectedBytes += payload.length;
+      this.#balance();
+      const changed = await this.#inspect(handler.name, verdict, version, header.apiVersion, payload).finally(() => {
+        this.#inspectedBytes -= payload.length;
+      });
       const parts =
         changed === null
           ? [sizePrefix(payload), payload]
           : [encodeResponse(handler.name, header.apiVersion, header.correlationId, asDraft<ResponseMessages[N]>(changed))];
       answer.settle(parts, 'forwarded');
-      if (this.#answers.backedUp && !this.#upstreamPaused) {
-        this.#upstreamPaused = true;
-        this.#upstream?.pause();
-      }
+      this.#balance();
     } catch (error) {
       // Fail closed: an answer that cannot be read cannot be filtered either.
       this.session.refuse('response-unreadable', messageOf(error), `${handler.name} v${header.apiVersion}`);

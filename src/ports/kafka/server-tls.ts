@@ -26,7 +26,10 @@ export async function readServerFiles(tls: ServerTlsSettings): Promise<ServerFil
 }
 
 /** The same for the first certificate and for a renewed one. */
-export function contextOf(files: ServerFiles, { clientAuth }: ServerTlsSettings): SecureContextOptions & { sessionTimeout?: number } {
+export function contextOf(
+  files: ServerFiles,
+  { clientAuth }: ServerTlsSettings,
+): SecureContextOptions & { sessionTimeout?: number } {
   // Resumed sessions would carry no client certificate to look at.
   return { ...files, minVersion: 'TLSv1.2', ...(clientAuth === 'none' ? {} : { sessionTimeout: 0 }) };
 }
