@@ -130,3 +130,9 @@ export const subscriptionRegexMatchMs: number = 250;
 export const subscriptionTopicsAgeMs: number = 5_000;
 /** Expressions of one cluster whose topics are remembered. */
 export const subscriptionRegexesMax: number = 1_000;
+/** Topic names, and as many topic ids, kept as strings so that none is made for each message. A power of two. */
+export const internedNames: number = 1_024;
+/** Longer names are not kept; Kafka's topic names have at most 249 characters. */
+export const internedNameBytesMax: number = 255;
+/** One tagged field that is put together to be read; brokers' addresses are the largest, at some 50 bytes each. */
+export const gatheredTagBytesMax: number = 1_048_576;

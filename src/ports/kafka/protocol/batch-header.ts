@@ -16,9 +16,9 @@ import { ProtocolError } from './protocol-error.ts';
 export const batchHeaderBytes: number = 61;
 /** Offset and length, which the length does not count. */
 export const batchLogOverheadBytes: number = 12;
-const magicPosition = 16;
+export const magicPosition: number = 16;
 /** The least a message of magic 0 takes: CRC, magic, attributes, and the lengths of a key and a value. */
-const messageBytesMin = 14;
+export const messageBytesMin: number = 14;
 
 const codecMask = 0b111;
 const logAppendTimeBit = 0b1000;

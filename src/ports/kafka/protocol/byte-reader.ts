@@ -6,7 +6,7 @@ import { ProtocolError } from './protocol-error.ts';
 import { uuidBytes } from './values.ts';
 
 /** Kafka's own bound on a string, in both encodings. */
-const stringBytesMax = 32_767;
+export const stringBytesMax: number = 32_767;
 
 /**
  * Reads values in order from one buffer. Every length is held against the bytes that are left before anything is made

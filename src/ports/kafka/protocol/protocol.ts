@@ -10,6 +10,9 @@ export type { CompressionCodec } from './compression.ts';
 export { errorName } from './errors.ts';
 export type { ErrorCodes } from './errors.gen.ts';
 export { errorCodes } from './errors.gen.ts';
+export type { ScannedBroker } from './fetch-layout.ts';
+export type { FetchVisitor } from './fetch-scan.ts';
+export { FetchScan } from './fetch-scan.ts';
 export { FrameReader } from './frames.ts';
 export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
 export {
