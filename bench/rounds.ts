@@ -48,6 +48,7 @@ export async function runRounds(
   say(
     `${runs} runs of ${options.seconds} s: ${peers.map(({ name }) => name).join(', ')} × ${wanted.length} cells × ${options.rounds} rounds`,
   );
+  await warmUp(stage, peers, wanted, options);
   for (let round = 0; round < options.rounds; round += 1) {
     for (const cell of wanted) {
       for (let turn = 0; turn < peers.length; turn += 1) {
@@ -60,6 +61,21 @@ export async function runRounds(
     }
   }
   return samples;
+}
+
+/** A runtime that compiles while it runs is slow at first: one run of each kind of request through each peer does not count. */
+async function warmUp(
+  stage: Stage,
+  peers: readonly Peer[],
+  cells: readonly Cell[],
+  options: BenchOptions,
+): Promise<void> {
+  const firstOfKind = cells.filter(
+    ({ exchange }, index) => cells.findIndex((cell) => cell.exchange.operation === exchange.operation) === index,
+  );
+  for (const peer of peers) {
+    for (const cell of firstOfKind) await runOnce(stage, peer, cell, -1, options);
+  }
 }
 
 function progress(sample: Sample, done: number, runs: number): string {
