@@ -43,7 +43,8 @@ before(async () => {
     startKafka({ heapMB: 512 }),
     startIdp({ clients: [{ id: 'alice', secret: 'a', groups: ['team'] }] }),
   ]);
-  await kafka.createTopic('stream', { partitions: partitionCount });
+  // The batches are numbered by timestamps of 1970: without this the broker would find them old and delete them.
+  await kafka.createTopic('stream', { partitions: partitionCount, config: { 'retention.ms': '-1' } });
   await kafka.createTopic('flood');
   gateway = await startGatewayProcess({ kafka, idp, policies: { 'p.yaml': policy } });
 });
@@ -174,7 +175,7 @@ async function consumePartition(partition: number, enough: () => number): Promis
 /** Looks at the gateway's memory until told to stop. */
 function watchMemory(): { stop(): number[] } {
   const samples: number[] = [];
-  const timer = setInterval(() => samples.push(gateway.memory().residentBytes), 200);
+  const timer = setInterval(() => samples.push(gateway.memory().residentBytes), 200).unref();
   return {
     stop: () => {
       clearInterval(timer);
@@ -189,6 +190,7 @@ test('a gigabyte passes with every record intact and in order, in bounded memory
   const prepared = codecs.flatMap((codec) => [prepare(codec), prepare(codec), prepare(codec)]);
   const idleBytes = gateway.memory().residentBytes;
   const memory = watchMemory();
+  t.after(() => memory.stop());
   const begun = performance.now();
   const partitions = Array.from({ length: partitionCount }, (_, index) => index);
   const expected: (number | undefined)[] = [];

@@ -8,7 +8,7 @@ import type { Logger } from '../../lib/logger.ts';
 import type { HostPort, UpstreamSettings } from '../../model/settings.ts';
 import { errorCodes, errorName, type ResponseMessages, zeroUuid } from './protocol/protocol.ts';
 import { UpstreamConnection } from './upstream.ts';
-import { BrokerVersions } from './versions.ts';
+import type { BrokerVersions } from './versions.ts';
 
 const refreshEveryMs = 30_000;
 const retryAfterMs = 1_000;
