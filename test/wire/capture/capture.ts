@@ -9,7 +9,13 @@ import type { KafkaCluster } from '../../../harness/kafka.ts';
 import { driveCluster, driveConfigs, driveSecurity, driveTokens } from './drive-admin.ts';
 import { driveData, driveMetadata, driveTopics } from './drive-data.ts';
 import type { Stage } from './drive-data.ts';
-import { driveClassicGroups, driveConsumerGroups, driveShareGroups, driveStreamsGroups, driveTransactions } from './drive-groups.ts';
+import {
+  driveClassicGroups,
+  driveConsumerGroups,
+  driveShareGroups,
+  driveStreamsGroups,
+  driveTransactions,
+} from './drive-groups.ts';
 import { Driver } from './driver.ts';
 import type { Recorder } from './recorder.ts';
 import { startRelay } from './relay.ts';
@@ -29,7 +35,12 @@ export interface Scene {
 const user = { name: 'capture', password: 'of-a-broker-that-is-gone' };
 
 /** Starts a broker of `version`, lets `clients` and the driver talk to it, and stops it. */
-export async function captureFrom(version: string, recorder: Recorder, clients: (scene: Scene) => Promise<void>, say: (line: string) => void): Promise<void> {
+export async function captureFrom(
+  version: string,
+  recorder: Recorder,
+  clients: (scene: Scene) => Promise<void>,
+  say: (line: string) => void,
+): Promise<void> {
   const plaintext = await startRelay(recorder);
   const sasl = await startRelay(recorder);
   const folder = await mkdtemp(join(tmpdir(), 'sluice-capture-'));
@@ -70,7 +81,13 @@ async function setStage(kafka: KafkaCluster): Promise<Stage> {
   const answer = await driver.ask('Metadata', 12, { topics: null });
   driver.close();
   const idOf = (name: string): string => answer?.topics.find((topic) => topic.name === name)?.topicId ?? '';
-  return { topic: 'stage', topicId: idOf('stage'), spare: 'spare', spareId: idOf('spare'), records: batchOf(['one', 'two', 'three'], 'gzip') };
+  return {
+    topic: 'stage',
+    topicId: idOf('stage'),
+    spare: 'spare',
+    spareId: idOf('spare'),
+    records: batchOf(['one', 'two', 'three'], 'gzip'),
+  };
 }
 
 async function drive(plainPort: number, saslPort: number, stage: Stage, say: (line: string) => void): Promise<void> {

@@ -56,7 +56,8 @@ async function countWords(scene: Scene): Promise<void> {
   const application = startGuarded({ command: java, args, output });
   closeSync(output);
   await sleep(workMs);
-  for (const what of [[], ['--members']]) await javaTool('streams-groups', { args: [...server, '--describe', '--group', group, ...what], version });
+  for (const what of [[], ['--members']])
+    await javaTool('streams-groups', { args: [...server, '--describe', '--group', group, ...what], version });
   await application.stop(5_000);
 }
 

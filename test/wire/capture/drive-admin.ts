@@ -26,7 +26,11 @@ export async function driveConfigs(driver: Driver, { topic, spare }: Stage): Pro
     ...since(v, 3, { includeDocumentation: true }),
   }));
   await driver.each('AlterConfigs', () => ({
-    resources: [spare, 'no-such-topic'].map((resourceName) => ({ resourceType: topicResource, resourceName, configs: topicConfig })),
+    resources: [spare, 'no-such-topic'].map((resourceName) => ({
+      resourceType: topicResource,
+      resourceName,
+      configs: topicConfig,
+    })),
     validateOnly: true,
   }));
   await driver.each('IncrementalAlterConfigs', () => ({
@@ -38,25 +42,61 @@ export async function driveConfigs(driver: Driver, { topic, spare }: Stage): Pro
     validateOnly: true,
   }));
   await driver.each('ListConfigResources', (v) => since(v, 1, { resourceTypes: [topicResource] }));
-  await driver.each('DescribeClientQuotas', () => ({ components: [{ entityType: 'user', matchType: 2, match: null }], strict: false }));
+  await driver.each('DescribeClientQuotas', () => ({
+    components: [{ entityType: 'user', matchType: 2, match: null }],
+    strict: false,
+  }));
   await driver.each('AlterClientQuotas', (v) => ({
-    entries: [{ entity: [{ entityType: 'user', entityName: `quota-v${v}` }], ops: [{ key: 'producer_byte_rate', value: 1_000_000, remove: false }] }],
+    entries: [
+      {
+        entity: [{ entityType: 'user', entityName: `quota-v${v}` }],
+        ops: [{ key: 'producer_byte_rate', value: 1_000_000, remove: false }],
+      },
+    ],
     validateOnly: false,
   }));
-  await driver.each('DescribeClientQuotas', () => ({ components: [{ entityType: 'user', matchType: 2, match: null }], strict: false }));
+  await driver.each('DescribeClientQuotas', () => ({
+    components: [{ entityType: 'user', matchType: 2, match: null }],
+    strict: false,
+  }));
 }
 
 export async function driveSecurity(driver: Driver): Promise<void> {
-  const filter = { resourceNameFilter: null, principalFilter: null, hostFilter: null, operation: anyValue, permissionType: anyValue };
-  const creation = (name: string): object => ({ resourceName: name, principal: 'User:someone', host: '*', operation: readOperation, permissionType: allow });
+  const filter = {
+    resourceNameFilter: null,
+    principalFilter: null,
+    hostFilter: null,
+    operation: anyValue,
+    permissionType: anyValue,
+  };
+  const creation = (name: string): object => ({
+    resourceName: name,
+    principal: 'User:someone',
+    host: '*',
+    operation: readOperation,
+    permissionType: allow,
+  });
   await driver.each('CreateAcls', (v) => ({
-    creations: [{ ...creation(`acl-v${v}`), resourceType: topicAcl, resourcePatternType: literal }, { ...creation(''), resourceType: topicAcl, resourcePatternType: literal }],
+    creations: [
+      { ...creation(`acl-v${v}`), resourceType: topicAcl, resourcePatternType: literal },
+      { ...creation(''), resourceType: topicAcl, resourcePatternType: literal },
+    ],
   }));
   await driver.each('DescribeAcls', () => ({ ...filter, resourceTypeFilter: topicAcl, patternTypeFilter: anyValue }));
-  await driver.each('DeleteAcls', (v) => ({ filters: [{ ...filter, resourceNameFilter: `acl-v${v}`, resourceTypeFilter: topicAcl, patternTypeFilter: literal }] }));
+  await driver.each('DeleteAcls', (v) => ({
+    filters: [{ ...filter, resourceNameFilter: `acl-v${v}`, resourceTypeFilter: topicAcl, patternTypeFilter: literal }],
+  }));
   await driver.each('AlterUserScramCredentials', () => ({
     deletions: [{ name: 'nobody', mechanism: 1 }],
-    upsertions: [{ name: 'somebody', mechanism: 1, iterations: 4096, salt: Buffer.alloc(16, 1), saltedPassword: Buffer.alloc(32, 2) }],
+    upsertions: [
+      {
+        name: 'somebody',
+        mechanism: 1,
+        iterations: 4096,
+        salt: Buffer.alloc(16, 1),
+        saltedPassword: Buffer.alloc(32, 2),
+      },
+    ],
   }));
   await driver.each('DescribeUserScramCredentials', () => ({ users: [{ name: 'somebody' }, { name: 'nobody' }] }));
 }
@@ -69,7 +109,13 @@ export async function driveCluster(driver: Driver): Promise<void> {
   }));
   await driver.each('UnregisterBroker', () => ({ brokerId: 99 }));
   const voterDirectoryId = 'AAAAAAAAAAAAAAAAAAAAAQ';
-  await driver.each('AddRaftVoter', () => ({ clusterId: null, timeoutMs: 1_000, voterId: 99, voterDirectoryId, listeners: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 1 }] }));
+  await driver.each('AddRaftVoter', () => ({
+    clusterId: null,
+    timeoutMs: 1_000,
+    voterId: 99,
+    voterDirectoryId,
+    listeners: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 1 }],
+  }));
   await driver.each('RemoveRaftVoter', () => ({ clusterId: null, voterId: 99, voterDirectoryId }));
   await driver.each('GetTelemetrySubscriptions', () => ({}));
 }
@@ -84,8 +130,14 @@ export async function driveTokens(driver: Driver): Promise<void> {
     });
     if (made === undefined) continue;
     await sleep(replayMs);
-    await driver.ask('RenewDelegationToken', await driver.atMost('RenewDelegationToken', version), { hmac: made.hmac, renewPeriodMs: 60_000n });
+    await driver.ask('RenewDelegationToken', await driver.atMost('RenewDelegationToken', version), {
+      hmac: made.hmac,
+      renewPeriodMs: 60_000n,
+    });
     await driver.ask('DescribeDelegationToken', version, { owners: null });
-    await driver.ask('ExpireDelegationToken', await driver.atMost('ExpireDelegationToken', version), { hmac: made.hmac, expiryTimePeriodMs: -1n });
+    await driver.ask('ExpireDelegationToken', await driver.atMost('ExpireDelegationToken', version), {
+      hmac: made.hmac,
+      expiryTimePeriodMs: -1n,
+    });
   }
 }

@@ -7,7 +7,13 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { apiByKey, apiByName, decodeResponse, encodeRequest, FrameReader } from '../../../src/ports/kafka/protocol/protocol.ts';
+import {
+  apiByKey,
+  apiByName,
+  decodeResponse,
+  encodeRequest,
+  FrameReader,
+} from '../../../src/ports/kafka/protocol/protocol.ts';
 import type { ApiName, Draft, RequestMessages, ResponseMessages } from '../../../src/ports/kafka/protocol/protocol.ts';
 import { driverClientId } from './relay.ts';
 
@@ -44,7 +50,11 @@ export class Driver {
   }
 
   /** Undefined where no answer came, or none that our codec can read: both are reported. */
-  async ask<N extends ApiName>(api: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N] | undefined> {
+  async ask<N extends ApiName>(
+    api: N,
+    version: number,
+    message: Draft<RequestMessages[N]>,
+  ): Promise<ResponseMessages[N] | undefined> {
     try {
       const payload = await this.raw(api, version, message);
       return decodeResponse(api, version, payload).message;
@@ -61,7 +71,12 @@ export class Driver {
 
   async raw<N extends ApiName>(api: N, version: number, message: Draft<RequestMessages[N]>): Promise<Buffer> {
     this.#correlationId += 1;
-    const frame = encodeRequest(api, version, { correlationId: this.#correlationId, clientId: driverClientId }, message);
+    const frame = encodeRequest(
+      api,
+      version,
+      { correlationId: this.#correlationId, clientId: driverClientId },
+      message,
+    );
     const socket = await this.#connected();
     const answer = nextFrame(socket);
     socket.write(frame);
@@ -128,7 +143,7 @@ export function newUuid(): string {
   return Buffer.from(randomUUID().replaceAll('-', ''), 'hex').toString('base64url');
 }
 
-export const retryPauseMs = 300;
+const retryPauseMs = 300;
 
 /** Repeats until the condition holds, or gives back the last answer: coordinators need a moment. */
 export async function eventually<T>(ask: () => Promise<T>, holds: (answer: T) => boolean, tries = 20): Promise<T> {

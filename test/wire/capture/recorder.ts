@@ -40,7 +40,11 @@ export function createRecorder(): Recorder {
       if (frames.length > candidatesMax) frames.splice(0, frames.length, ...choose(frames, candidatesMax / 2));
     },
     has: (api, direction, version) => kept.has(keyOf(api, direction, version)),
-    write: async (folder) => await writeAll(folder, [...kept.values()].flatMap((frames) => numbered(choose(frames, samplesMax)))),
+    write: async (folder) =>
+      await writeAll(
+        folder,
+        [...kept.values()].flatMap((frames) => numbered(choose(frames, samplesMax))),
+      ),
   };
 }
 

@@ -44,7 +44,13 @@ export async function startRelay(recorder: Recorder): Promise<Relay> {
     upstream.on('close', () => client.destroy());
     client.pipe(upstream);
     upstream.pipe(client);
-    observe(client, upstream, (clientId) => sourceOf(clientId, label), () => broker, recorder);
+    observe(
+      client,
+      upstream,
+      (clientId) => sourceOf(clientId, label),
+      () => broker,
+      recorder,
+    );
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -77,7 +83,13 @@ interface Asked {
   readonly source: string;
 }
 
-function observe(client: Socket, upstream: Socket, nameOf: (clientId: string | null) => string, broker: () => string, recorder: Recorder): void {
+function observe(
+  client: Socket,
+  upstream: Socket,
+  nameOf: (clientId: string | null) => string,
+  broker: () => string,
+  recorder: Recorder,
+): void {
   const requests = new FrameReader(frameBytesMax);
   const responses = new FrameReader(frameBytesMax);
   const waiting = new Map<number, Asked>();
@@ -99,7 +111,13 @@ function observe(client: Socket, upstream: Socket, nameOf: (clientId: string | n
       const source = nameOf(header.clientId);
       waiting.set(header.correlationId, { api, version: header.apiVersion, source });
       if (header.clientId === driverClientId || isPassword(api, payload)) return;
-      recorder.add({ api, direction: 'request', version: header.apiVersion, payload, source: `${source} to Apache Kafka ${broker()}` });
+      recorder.add({
+        api,
+        direction: 'request',
+        version: header.apiVersion,
+        payload,
+        source: `${source} to Apache Kafka ${broker()}`,
+      });
     }),
   );
   upstream.on('data', (chunk: Buffer) =>
@@ -107,7 +125,13 @@ function observe(client: Socket, upstream: Socket, nameOf: (clientId: string | n
       const asked = waiting.get(payload.readInt32BE(0));
       waiting.delete(payload.readInt32BE(0));
       if (asked === undefined) return;
-      recorder.add({ api: asked.api, direction: 'response', version: asked.version, payload, source: `Apache Kafka ${broker()} to ${asked.source}` });
+      recorder.add({
+        api: asked.api,
+        direction: 'response',
+        version: asked.version,
+        payload,
+        source: `Apache Kafka ${broker()} to ${asked.source}`,
+      });
     }),
   );
 }
