@@ -8,7 +8,7 @@ const lockPollMs = 200;
 const lockWaitMsMax = 15 * 60_000;
 
 /** The folder that keeps what was fetched once: `SLUICE_CACHE`, set by scripts/node.sh, or its default. */
-export function cacheFolder(): string {
+function cacheFolder(): string {
   const chosen = process.env['SLUICE_CACHE'];
   if (chosen !== undefined && chosen !== '') return chosen;
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'sluice');
@@ -51,7 +51,10 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
   const giveUpAt = Date.now() + lockWaitMsMax;
   while (!(await claimFile(file))) {
     if (Date.now() > giveUpAt) {
-      throw new SluiceError('lock-busy', `Another process has held ${file} for 15 minutes. If none is at work, delete that file.`);
+      throw new SluiceError(
+        'lock-busy',
+        `Another process has held ${file} for 15 minutes. If none is at work, delete that file.`,
+      );
     }
     await sleep(lockPollMs);
   }

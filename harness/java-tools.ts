@@ -90,7 +90,7 @@ export async function javaTool(tool: JavaTool, options: ToolOptions = {}): Promi
 }
 
 /** The command line of a tool, for callers that keep it running; its properties file goes into `folder`. */
-export async function javaCommand(
+async function javaCommand(
   release: KafkaRelease,
   tool: JavaTool,
   options: ToolOptions,
@@ -115,7 +115,8 @@ function configFlagOf(tool: JavaTool, version: string): string {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major > 4 || (major === 4 && minor >= 2)) return '--command-config';
   if (tool.includes('producer')) return '--producer.config';
-  if (tool === 'console-consumer' || tool === 'consumer-perf-test' || tool === 'verifiable-consumer') return '--consumer.config';
+  if (tool === 'console-consumer' || tool === 'consumer-perf-test' || tool === 'verifiable-consumer')
+    return '--consumer.config';
   return '--command-config';
 }
 

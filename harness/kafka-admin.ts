@@ -29,7 +29,6 @@ export interface KafkaAdmin {
   close(): Promise<void>;
 }
 
-
 /** The answer to a change of users comes when it is committed; the brokers replay it some milliseconds later. */
 const replayMs = 250;
 
@@ -65,7 +64,8 @@ export function createKafkaAdmin(addresses: readonly string[]): KafkaAdmin {
       await sleep(replayMs);
     },
     async removeScramUser(name) {
-      for (const mechanism of scramMechanisms) await alterScram(addresses, [{ name, mechanism: scramCode(mechanism) }], []);
+      for (const mechanism of scramMechanisms)
+        await alterScram(addresses, [{ name, mechanism: scramCode(mechanism) }], []);
       await sleep(replayMs);
     },
     async close() {
@@ -126,7 +126,10 @@ async function knows(address: string, topic: string, partitions: number): Promis
       );
       if (found?.partitions.filter(({ leaderId }) => leaderId >= 0).length === partitions) return;
       if (Date.now() > giveUpAt) {
-        throw new SluiceError('kafka-topic', `The broker at ${address} has not heard of topic ${topic} after ${topicTimeoutMs / 1000} s.`);
+        throw new SluiceError(
+          'kafka-topic',
+          `The broker at ${address} has not heard of topic ${topic} after ${topicTimeoutMs / 1000} s.`,
+        );
       }
       await sleep(50);
     }
@@ -150,7 +153,11 @@ async function alterScram(addresses: readonly string[], deletions: Deletion[], u
   try {
     const { results } = await alterUserScramCredentialsV0.api.async(connection, deletions, upsertions);
     const failed = results.find(({ errorCode }) => errorCode !== 0);
-    if (failed !== undefined) throw new SluiceError('kafka-scram', `Kafka did not take the SCRAM user ${failed.user}: ${failed.errorMessage ?? failed.errorCode}`);
+    if (failed !== undefined)
+      throw new SluiceError(
+        'kafka-scram',
+        `Kafka did not take the SCRAM user ${failed.user}: ${failed.errorMessage ?? failed.errorCode}`,
+      );
   } finally {
     await connection.close();
   }

@@ -50,7 +50,16 @@ export function createNode(setup: NodeSetup): KafkaNode {
   const start = async (): Promise<void> => {
     if (child !== undefined && child.exitCode === undefined) return;
     await mkdir(dataFolder, { recursive: true });
-    await writeFile(propertiesFile, propertiesOf({ ...setup, options: { ...setup.options, ...(users === undefined ? {} : { users }) }, dataFolder, release: release.version }), { mode: 0o600 });
+    await writeFile(
+      propertiesFile,
+      propertiesOf({
+        ...setup,
+        options: { ...setup.options, ...(users === undefined ? {} : { users }) },
+        dataFolder,
+        release: release.version,
+      }),
+      { mode: 0o600 },
+    );
     const output = openSync(logFile, 'a');
     const from = (await readFile(logFile)).length;
     try {
@@ -86,13 +95,23 @@ export function createNode(setup: NodeSetup): KafkaNode {
 }
 
 function jvmArguments({ release, options }: NodeSetup): string[] {
-  const allowed = options.oauth === undefined ? [] : [`-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=${options.oauth.jwksUrl}`];
+  const allowed =
+    options.oauth === undefined ? [] : [`-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=${options.oauth.jwksUrl}`];
   return [...release.jvmFlags, `-Xmx${options.heapMB ?? heapMBDefault}m`, ...allowed, '-cp', release.classpath];
 }
 
 /** The real StorageTool, once per data folder. The controller's format also plants the first SCRAM users. */
-function formatCommand({ release, options, clusterId, id }: NodeSetup, propertiesFile: string, dataFolder: string): string {
-  const scram = id === 0 ? (options.scramUsers ?? []).flatMap((user) => scramMechanisms.flatMap((mechanism) => ['--add-scram', scramEntry(mechanism, user)])) : [];
+function formatCommand(
+  { release, options, clusterId, id }: NodeSetup,
+  propertiesFile: string,
+  dataFolder: string,
+): string {
+  const scram =
+    id === 0
+      ? (options.scramUsers ?? []).flatMap((user) =>
+          scramMechanisms.flatMap((mechanism) => ['--add-scram', scramEntry(mechanism, user)]),
+        )
+      : [];
   const words = [
     release.java,
     ...release.jvmFlags,
@@ -137,5 +156,8 @@ async function started(child: GuardedProcess, logFile: string, from: number, wha
 function tail(log: string): string {
   // Kafka hides passwords itself; only the format tool shows what it derived from those of SCRAM.
   const lines = log.trimEnd().split('\n');
-  return lines.filter((line) => !line.includes('storedKey=')).slice(-logLinesShown).join('\n');
+  return lines
+    .filter((line) => !line.includes('storedKey='))
+    .slice(-logLinesShown)
+    .join('\n');
 }

@@ -37,8 +37,6 @@ export interface KafkaOptions {
   heapMB?: number;
 }
 
-export const listenerKinds: readonly ListenerKind[] = ['plaintext', 'sasl', 'tls', 'sasl-tls', 'mtls'];
-
 /** The ports of one node on 127.0.0.1. `internal` is a plaintext listener for the brokers and the harness alone. */
 export interface NodePorts {
   internal: number;

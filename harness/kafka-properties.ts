@@ -114,14 +114,20 @@ function tlsProperties({ caFile, files }: { caFile: string; files: CertificateFi
 
 function saslProperties({ ports, options }: NodePlan): Record<string, string> {
   const properties: Record<string, string> = {};
-  const mechanisms = ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', ...(options.oauth === undefined ? [] : ['OAUTHBEARER'])];
+  const mechanisms = [
+    'PLAIN',
+    'SCRAM-SHA-256',
+    'SCRAM-SHA-512',
+    ...(options.oauth === undefined ? [] : ['OAUTHBEARER']),
+  ];
   for (const kind of ports.clients.keys()) {
     if (kind !== 'sasl' && kind !== 'sasl-tls') continue;
     const prefix = listenerPrefix(kind);
     properties[`${prefix}.sasl.enabled.mechanisms`] = mechanisms.join(',');
     properties[`${prefix}.plain.sasl.jaas.config`] = plainJaas(options.users ?? []);
     for (const hash of ['256', '512']) {
-      properties[`${prefix}.scram-sha-${hash}.sasl.jaas.config`] = 'org.apache.kafka.common.security.scram.ScramLoginModule required;';
+      properties[`${prefix}.scram-sha-${hash}.sasl.jaas.config`] =
+        'org.apache.kafka.common.security.scram.ScramLoginModule required;';
     }
     if (options.oauth !== undefined) Object.assign(properties, oauthProperties(prefix, options.oauth));
   }
@@ -141,12 +147,12 @@ function oauthProperties(prefix: string, oauth: NonNullable<KafkaOptions['oauth'
 }
 
 /** The prefix of a listener's own properties. */
-export function listenerPrefix(kind: ListenerKind): string {
+function listenerPrefix(kind: ListenerKind): string {
   return `listener.name.${listenerName(kind).toLowerCase()}`;
 }
 
 /** The JAAS line that lists the users of SASL PLAIN. */
-export function plainJaas(users: readonly User[]): string {
+function plainJaas(users: readonly User[]): string {
   const entries = users.map(({ name, password }) => ` user_${name}=${quoted(password)}`);
   return `org.apache.kafka.common.security.plain.PlainLoginModule required${entries.join('')};`;
 }

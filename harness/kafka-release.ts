@@ -38,7 +38,8 @@ const logFlags = [
  * @throws {SluiceError} `java-missing`, `java-too-old`, `maven-missing`, `maven-failed`
  */
 export async function ensureKafka(version: string = kafkaVersion): Promise<KafkaRelease> {
-  if (!/^\d+\.\d+\.\d+$/.test(version)) throw new SluiceError('kafka-version', `"${version}" is not a Kafka version such as 4.2.1.`);
+  if (!/^\d+\.\d+\.\d+$/.test(version))
+    throw new SluiceError('kafka-version', `"${version}" is not a Kafka version such as 4.2.1.`);
   const { java, major } = await findJava();
   const folder = await installOnce(`kafka-${version}`, async (draft) => {
     say(`fetching Apache Kafka ${version} from Maven (about 45 MB, once)`);
@@ -68,11 +69,17 @@ async function findJava(): Promise<{ java: string; major: number }> {
   const home = process.env['JAVA_HOME'];
   const java = home ? join(home, 'bin', 'java') : 'java';
   const result = await run(java, ['-version'], { timeoutMs: 20_000 }).catch(() => {
-    throw new SluiceError('java-missing', `Java was not found (${java}). Install Java ${javaMajorMin} or newer: apt-get install openjdk-17-jre-headless`);
+    throw new SluiceError(
+      'java-missing',
+      `Java was not found (${java}). Install Java ${javaMajorMin} or newer: apt-get install openjdk-17-jre-headless`,
+    );
   });
   const major = Number(/version "(\d+)/.exec(result.stderr + result.stdout)?.[1] ?? 0);
   if (major < javaMajorMin) {
-    throw new SluiceError('java-too-old', `${java} is Java ${major || 'of an unknown version'}; Kafka needs ${javaMajorMin} or newer. Set JAVA_HOME to one.`);
+    throw new SluiceError(
+      'java-too-old',
+      `${java} is Java ${major || 'of an unknown version'}; Kafka needs ${javaMajorMin} or newer. Set JAVA_HOME to one.`,
+    );
   }
   return { java, major };
 }
@@ -92,7 +99,15 @@ async function ensureArchive(release: KafkaRelease, archive: string): Promise<vo
   const file = join(work, 'server.properties');
   await writeFile(file, trainingProperties(client, controller, join(work, 'data')));
   const jvm = [...release.jvmFlags, '-Xmx400m', '-cp', release.classpath];
-  const format = await run(release.java, [...jvm, 'kafka.tools.StorageTool', 'format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', file]);
+  const format = await run(release.java, [
+    ...jvm,
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    'MkU3OEVBNTcwNTJENDM2Qg',
+    '-c',
+    file,
+  ]);
   if (format.code === 0) {
     await trainOnce([`-XX:ArchiveClassesAtExit=${draft}`, ...jvm, 'kafka.Kafka', file], release.java, work);
     await rename(draft, archive).catch(() => writeFile(archive, ''));

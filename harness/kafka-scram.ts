@@ -14,7 +14,10 @@ export interface ScramCredential {
 }
 
 const iterations = 4096;
-const hashes = { 'SCRAM-SHA-256': { code: 1, hash: 'sha256', bytes: 32 }, 'SCRAM-SHA-512': { code: 2, hash: 'sha512', bytes: 64 } } as const;
+const hashes = {
+  'SCRAM-SHA-256': { code: 1, hash: 'sha256', bytes: 32 },
+  'SCRAM-SHA-512': { code: 2, hash: 'sha512', bytes: 64 },
+} as const;
 
 export function scramCode(mechanism: ScramMechanism): number {
   return hashes[mechanism].code;
@@ -24,5 +27,11 @@ export function scramCode(mechanism: ScramMechanism): number {
 export function scramCredential({ password }: User, mechanism: ScramMechanism): ScramCredential {
   const { code, hash, bytes } = hashes[mechanism];
   const salt = randomBytes(24);
-  return { mechanism, code, iterations, salt, saltedPassword: pbkdf2Sync(password.normalize('NFKC'), salt, iterations, bytes, hash) };
+  return {
+    mechanism,
+    code,
+    iterations,
+    salt,
+    saltedPassword: pbkdf2Sync(password.normalize('NFKC'), salt, iterations, bytes, hash),
+  };
 }

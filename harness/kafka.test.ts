@@ -75,7 +75,8 @@ test('what is produced is consumed, in a group', async () => {
 });
 
 test('SCRAM and PLAIN users get in by their password, and by no other', async () => {
-  const scram = (password: string): Kafka => client(cluster.bootstrap('sasl'), { sasl: { mechanism: 'scram-sha-512', username: 'bob', password } });
+  const scram = (password: string): Kafka =>
+    client(cluster.bootstrap('sasl'), { sasl: { mechanism: 'scram-sha-512', username: 'bob', password } });
   await cluster.createTopic('secrets');
   assert.ok((await topicsSeenBy(scram(bob.password))).includes('secrets'));
   assert.deepEqual(await topicsSeenBy(plain(alice.password)), [], 'ACLs are on, and alice has none');
@@ -90,7 +91,10 @@ test('TLS shows a certificate of the authority, and mTLS wants one of the client
   const ca = readFileSync(authority().caFile);
   const files = await authority().clientFiles('carol');
   const own = { ca, cert: readFileSync(files.certFile), key: readFileSync(files.keyFile) };
-  assert.ok((await topicsSeenBy(client(cluster.bootstrap('mtls'), { ssl: own }))).length > 0, 'CN=carol is a super user');
+  assert.ok(
+    (await topicsSeenBy(client(cluster.bootstrap('mtls'), { ssl: own }))).length > 0,
+    'CN=carol is a super user',
+  );
   await assert.rejects(topicsSeenBy(client(cluster.bootstrap('mtls'), { ssl: { ca } })));
   const sasl = { mechanism: 'scram-sha-256', username: 'bob', password: 'rotated' } as const;
   await cluster.admin.setScramUser({ name: 'bob', password: 'rotated' });
@@ -110,26 +114,44 @@ function authority(): NonNullable<KafkaCluster['authority']> {
 test('kcat and the Java tools reach the broker', async () => {
   const produced = await kcat(['-b', cluster.bootstrap(), '-P', '-t', 'orders', '-p', '0'], { stdin: 'from kcat\n' });
   assert.equal(produced.code, 0, produced.stderr);
-  const args = ['--bootstrap-server', cluster.bootstrap('sasl'), '--topic', 'orders', '--from-beginning', '--max-messages', '3', '--timeout-ms', '20000'];
+  const args = [
+    '--bootstrap-server',
+    cluster.bootstrap('sasl'),
+    '--topic',
+    'orders',
+    '--from-beginning',
+    '--max-messages',
+    '3',
+    '--timeout-ms',
+    '20000',
+  ];
   await cluster.admin.setScramUser({ name: 'bob', password: 'q"\\' });
   const jaas = `org.apache.kafka.common.security.scram.ScramLoginModule required username="bob" password="q\\"\\\\";`;
-  const config = { 'security.protocol': 'SASL_PLAINTEXT', 'sasl.mechanism': 'SCRAM-SHA-512', 'sasl.jaas.config': jaas, 'group.id': 'java' };
+  const config = {
+    'security.protocol': 'SASL_PLAINTEXT',
+    'sasl.mechanism': 'SCRAM-SHA-512',
+    'sasl.jaas.config': jaas,
+    'group.id': 'java',
+  };
   const consumed = await javaTool('console-consumer', { args, config });
   assert.match(consumed.stdout, /from kcat/, consumed.stderr);
 });
 
 test('a restart changes the users of PLAIN, and keeps ports and records', async () => {
-  const before = cluster.bootstrap();
+  const address = cluster.bootstrap();
   await cluster.setPlainUsers([{ name: 'alice', password: 'rotated' }]);
-  assert.equal(cluster.bootstrap(), before);
-  assert.ok((await topicsSeenBy(client(before))).includes('orders'));
+  assert.equal(cluster.bootstrap(), address);
+  assert.ok((await topicsSeenBy(client(address))).includes('orders'));
   assert.deepEqual(await topicsSeenBy(plain('rotated')), []);
   await assert.rejects(topicsSeenBy(plain(alice.password)), /authentication failed/i);
 });
 
 test('a broker that cannot start says why', async () => {
   const started = startKafka({ config: { 'num.io.threads': '-4' } });
-  await assert.rejects(started, (error: Error) => error.message.includes('node 0 ended while starting') && /num\.io\.threads/.test(error.message));
+  await assert.rejects(
+    started,
+    (error: Error) => error.message.includes('node 0 ended while starting') && /num\.io\.threads/.test(error.message),
+  );
 });
 
 test('your own Kafka is handed out, and refuses what it cannot offer', async () => {

@@ -8,47 +8,17 @@ import { SluiceError } from '../src/lib/errors.ts';
 import { createCertificateAuthority } from './certificates.ts';
 import type { CertificateAuthority } from './certificates.ts';
 import { createKafkaAdmin } from './kafka-admin.ts';
-import type { KafkaAdmin, TopicOptions } from './kafka-admin.ts';
+import type { KafkaAdmin } from './kafka-admin.ts';
+import type { KafkaCluster } from './kafka-cluster.ts';
 import { createNode } from './kafka-node.ts';
 import type { KafkaNode } from './kafka-node.ts';
-import type { KafkaOptions, ListenerKind, NodePorts, User } from './kafka-options.ts';
+import type { KafkaOptions, ListenerKind, NodePorts } from './kafka-options.ts';
 import { ownKafka } from './kafka-own.ts';
 import { ensureKafka, kafkaVersion } from './kafka-release.ts';
 import { releasePorts, reservePorts } from './ports.ts';
 import { removeAtExit, removeFolder } from './processes.ts';
 
-export interface KafkaBroker {
-  readonly id: number;
-  readonly host: string;
-  /** @throws {SluiceError} `kafka-no-listener` where the cluster was not asked for that listener */
-  port(listener?: ListenerKind): number;
-}
-
-/** A running cluster. */
-export interface KafkaCluster {
-  readonly version: string;
-  readonly clusterId: string;
-  readonly brokers: readonly KafkaBroker[];
-  /** From the call to the first answer, the fetch of Kafka not counted. */
-  readonly startMs: number;
-  /** `host:port,host:port` of all brokers. Default `plaintext`, or the first listener where there is none. */
-  bootstrap(listener?: ListenerKind): string;
-  /** Who signed the brokers' certificates; undefined without TLS. Its `caFile` is the trust store of clients. */
-  readonly authority: CertificateAuthority | undefined;
-  /** Topics, ACLs, users: as an all-powerful client on a listener of the harness's own. */
-  readonly admin: KafkaAdmin;
-  createTopic(name: string, options?: TopicOptions): Promise<void>;
-  deleteTopic(name: string): Promise<void>;
-  /** Path of a node's log. */
-  log(nodeId: number): string;
-  stopNode(nodeId: number, how?: 'shutdown' | 'kill'): Promise<void>;
-  /** Again on the same ports, with the same data. */
-  startNode(nodeId: number): Promise<void>;
-  /** Replaces the users of SASL PLAIN. Kafka reads them at its start, so every node restarts, one by one. */
-  setPlainUsers(users: readonly User[]): Promise<void>;
-  /** Ends every process and removes every file of the cluster. Harmless when repeated. */
-  stop(): Promise<void>;
-}
+export type { KafkaCluster } from './kafka-cluster.ts';
 
 const readyTimeoutMs = 60_000;
 const readyPollMs = 100;
@@ -79,12 +49,25 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   try {
     const count = options.nodes ?? 1;
     const ports = await portsFor(count, options, reserved);
-    const tls = authority === undefined ? undefined : { caFile: authority.caFile, files: await authority.serverFiles('kafka') };
-    for (const [id, own] of ports.entries()) {
+    const tls =
+      authority === undefined ? undefined : { caFile: authority.caFile, files: await authority.serverFiles('kafka') };
+    for (const [id, ownPorts] of ports.entries()) {
       const nodeFolder = join(folder, `node${id}`);
       mkdirSync(nodeFolder);
       const controllerPort = ports[0]?.controller ?? 0;
-      nodes.push(createNode({ id, nodes: count, ports: own, controllerPort, options, release, clusterId, folder: nodeFolder, ...(tls === undefined ? {} : { tls }) }));
+      nodes.push(
+        createNode({
+          id,
+          nodes: count,
+          ports: ownPorts,
+          controllerPort,
+          options,
+          release,
+          clusterId,
+          folder: nodeFolder,
+          ...(tls === undefined ? {} : { tls }),
+        }),
+      );
     }
     await Promise.all(nodes.map((node) => node.start()));
     admin = createKafkaAdmin(nodes.map((node) => `127.0.0.1:${node.ports.internal}`));
@@ -93,7 +76,15 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     await stop();
     throw error;
   }
-  return clusterOf({ nodes, admin, authority, clusterId, version: release.version, startMs: performance.now() - begun, stop });
+  return clusterOf({
+    nodes,
+    admin,
+    authority,
+    clusterId,
+    version: release.version,
+    startMs: performance.now() - begun,
+    stop,
+  });
 }
 
 interface Parts {
@@ -110,14 +101,19 @@ function clusterOf(parts: Parts): KafkaCluster {
   const { nodes, admin } = parts;
   const node = (id: number): KafkaNode => {
     const found = nodes[id];
-    if (found === undefined) throw new SluiceError('kafka-no-node', `There is no node ${id}; the cluster has ${nodes.length}.`);
+    if (found === undefined)
+      throw new SluiceError('kafka-no-node', `There is no node ${id}; the cluster has ${nodes.length}.`);
     return found;
   };
   const startNode = async (id: number): Promise<void> => {
     await node(id).start();
     await ready(admin, nodes.filter(({ running }) => running).length);
   };
-  const brokers = nodes.map(({ id, ports }) => ({ id, host: '127.0.0.1', port: (listener?: ListenerKind) => clientPort(ports, listener) }));
+  const brokers = nodes.map(({ id, ports }) => ({
+    id,
+    host: '127.0.0.1',
+    port: (listener?: ListenerKind) => clientPort(ports, listener),
+  }));
   return {
     version: parts.version,
     clusterId: parts.clusterId,
@@ -148,7 +144,10 @@ function clientPort(ports: NodePorts, listener?: ListenerKind): number {
   const port = kind === undefined ? undefined : ports.clients.get(kind);
   if (port !== undefined) return port;
   const has = [...ports.clients.keys()].join(', ');
-  throw new SluiceError('kafka-no-listener', `The cluster was started without a ${kind ?? 'client'} listener (it has: ${has}). Add it to "listeners".`);
+  throw new SluiceError(
+    'kafka-no-listener',
+    `The cluster was started without a ${kind ?? 'client'} listener (it has: ${has}). Add it to "listeners".`,
+  );
 }
 
 async function authorityFor(options: KafkaOptions, folder: string): Promise<CertificateAuthority | undefined> {
@@ -180,7 +179,10 @@ async function ready(admin: KafkaAdmin, brokers: number): Promise<void> {
     const seen = await admin.brokerIds().catch(() => []);
     if (seen.length >= brokers) return;
     if (Date.now() > giveUpAt) {
-      throw new SluiceError('kafka-not-started', `Kafka started, but after ${readyTimeoutMs / 1000} s only ${seen.length} of ${brokers} brokers had registered.`);
+      throw new SluiceError(
+        'kafka-not-started',
+        `Kafka started, but after ${readyTimeoutMs / 1000} s only ${seen.length} of ${brokers} brokers had registered.`,
+      );
     }
     await sleep(readyPollMs);
   }

@@ -21,7 +21,7 @@ let found: Promise<Kcat> | undefined;
  * an `-X` a comma starts the next property.
  * @throws {SluiceError} `kcat-missing` with what to do
  */
-export function ensureKcat(): Promise<Kcat> {
+function ensureKcat(): Promise<Kcat> {
   found ??= findKcat().catch((error: unknown) => {
     found = undefined;
     throw error;
@@ -78,7 +78,8 @@ async function ensureLists(): Promise<void> {
     throw missingError('there is no apt here to fetch it with');
   });
   if (known.code === 0) return;
-  if (process.getuid?.() !== 0) throw missingError('apt does not know the package; its lists may be missing (sudo apt-get update)');
+  if (process.getuid?.() !== 0)
+    throw missingError('apt does not know the package; its lists may be missing (sudo apt-get update)');
   const update = await run('apt-get', ['-q', 'update'], { timeoutMs: fetchTimeoutMs });
   if (update.code !== 0) throw missingError(`apt-get update failed:\n${lastLines(update.stderr)}`);
 }
@@ -100,7 +101,9 @@ async function neededPackages(): Promise<string[]> {
 
 async function libraryFolders(folder: string): Promise<string[]> {
   const base = join(folder, 'usr', 'lib');
-  const triplets = (await readdir(base, { withFileTypes: true })).filter((entry) => entry.isDirectory() && entry.name.includes('linux'));
+  const triplets = (await readdir(base, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() && entry.name.includes('linux'),
+  );
   return [...triplets.map((entry) => join(base, entry.name)), base];
 }
 

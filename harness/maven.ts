@@ -24,12 +24,24 @@ export async function fetchFromMaven(artifacts: readonly Artifact[], folder: str
   const work = await mkdtemp(join(tmpdir(), 'sluice-maven-'));
   try {
     await writeFile(join(work, 'pom.xml'), projectFile(artifacts));
-    const args = ['-B', '-q', '-ntp', '-C', '-U', '-Dstyle.color=never', copyGoal, '-DincludeScope=runtime', `-DoutputDirectory=${folder}`];
+    const args = [
+      '-B',
+      '-q',
+      '-ntp',
+      '-C',
+      '-U',
+      '-Dstyle.color=never',
+      copyGoal,
+      '-DincludeScope=runtime',
+      `-DoutputDirectory=${folder}`,
+    ];
     const result = await run('mvn', args, { cwd: work, timeoutMs: fetchTimeoutMs }).catch(() => {
       throw new SluiceError('maven-missing', 'Maven (mvn) was not found. Install it: apt-get install maven');
     });
-    if (result.code !== 0) throw new SluiceError('maven-failed', explain(result.stdout + result.stderr), { retriable: true });
-    if ((await readdir(folder)).length === 0) throw new SluiceError('maven-failed', 'Maven ended well but brought no files.');
+    if (result.code !== 0)
+      throw new SluiceError('maven-failed', explain(result.stdout + result.stderr), { retriable: true });
+    if ((await readdir(folder)).length === 0)
+      throw new SluiceError('maven-failed', 'Maven ended well but brought no files.');
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -42,7 +54,8 @@ function explain(output: string): string {
     .slice(0, 4)
     .map((line) => line.replace(/ -> \[Help \d+\]$/, ''))
     .join('\n');
-  const hint = 'Check that a Maven repository can be reached (a mirror or proxy goes into ~/.m2/settings.xml) and that the version exists.';
+  const hint =
+    'Check that a Maven repository can be reached (a mirror or proxy goes into ~/.m2/settings.xml) and that the version exists.';
   return `Maven could not fetch what is needed. ${hint}\n${errors}`;
 }
 

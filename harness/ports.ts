@@ -23,7 +23,8 @@ export async function reservePorts(count: number): Promise<number[]> {
   mkdirSync(folder, { recursive: true });
   const found: number[] = [];
   for (let tries = 0; found.length < count; tries += 1) {
-    if (tries === triesMax) throw new SluiceError('no-free-port', `No ${count} free ports were found between ${firstPort} and ${lastPort}.`);
+    if (tries === triesMax)
+      throw new SluiceError('no-free-port', `No ${count} free ports were found between ${firstPort} and ${lastPort}.`);
     const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort + 1));
     if (reserved.has(port) || !(await isFree(port)) || !(await claimFile(lockOf(port)))) continue;
     reserved.add(port);
@@ -68,5 +69,8 @@ export async function reservePortRange(count: number): Promise<number[]> {
     if (claimed.length === count) return claimed;
     releasePorts(claimed);
   }
-  throw new SluiceError('no-free-port', `No ${count} free ports in a row were found between ${firstPort} and ${lastPort}.`);
+  throw new SluiceError(
+    'no-free-port',
+    `No ${count} free ports in a row were found between ${firstPort} and ${lastPort}.`,
+  );
 }

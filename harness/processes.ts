@@ -60,14 +60,19 @@ let hooked = false;
 /** Starts a program under guard. @throws {SluiceError} `program-not-started` */
 export function startGuarded(options: GuardedOptions): GuardedProcess {
   hookExit();
-  const child = spawn('sh', ['-c', guard, 'guard', options.folder ?? '', options.first ?? '', options.command, ...options.args], {
-    detached: true,
-    stdio: ['pipe', options.output, options.output],
-    env: { ...process.env, ...options.env },
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-  });
+  const child = spawn(
+    'sh',
+    ['-c', guard, 'guard', options.folder ?? '', options.first ?? '', options.command, ...options.args],
+    {
+      detached: true,
+      stdio: ['pipe', options.output, options.output],
+      env: { ...process.env, ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    },
+  );
   const pid = child.pid;
-  if (pid === undefined) throw new SluiceError('program-not-started', `${options.command} could not be started: no shell.`);
+  if (pid === undefined)
+    throw new SluiceError('program-not-started', `${options.command} could not be started: no shell.`);
   running.add(pid);
   let exitCode: number | undefined;
   const ended = once(child, 'exit').then(([code]) => {
@@ -132,7 +137,11 @@ function hookExit(): void {
     for (const pid of running) killGroup(pid);
     for (const folder of folders) removeFolder(folder);
   });
-  for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
     const end = (): void => {
       if (process.listenerCount(signal) === 1) process.exit(code);
     };

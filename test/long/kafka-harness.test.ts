@@ -15,10 +15,13 @@ test('a cluster dies with the process that started it, even by SIGKILL', async (
   const door = new URL('../../harness/kafka.ts', import.meta.url).href;
   const script = `import { startKafka } from '${door}'; import { writeSync } from 'node:fs';
     const kafka = await startKafka(); writeSync(1, kafka.log(0)); process.kill(process.pid, 'SIGKILL');`;
-  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: fileURLToPath(new URL('../..', import.meta.url)) });
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+  });
   assert.match(stdout, /kafka\.log$/);
   const folder = dirname(stdout);
-  for (let tries = 0; tries < 50 && (existsSync(folder) || (await processesNaming(folder)).length > 0); tries += 1) await sleep(100);
+  for (let tries = 0; tries < 50 && (existsSync(folder) || (await processesNaming(folder)).length > 0); tries += 1)
+    await sleep(100);
   assert.deepEqual(await processesNaming(folder), []);
   assert.equal(existsSync(folder), false);
 });
@@ -27,19 +30,23 @@ test('three nodes, one of which goes and comes back', async () => {
   const three = await startKafka({ nodes: 3 });
   try {
     console.log(`three nodes were ready after ${Math.round(three.startMs)} ms`);
-    assert.deepEqual((await three.admin.brokerIds()).toSorted(), [0, 1, 2]);
+    assert.deepEqual(new Set(await three.admin.brokerIds()), new Set([0, 1, 2]));
     await three.createTopic('replicated', { partitions: 6, replicationFactor: 3 });
     await three.stopNode(2);
-    assert.deepEqual((await three.admin.brokerIds()).toSorted(), [0, 1]);
+    assert.deepEqual(new Set(await three.admin.brokerIds()), new Set([0, 1]));
     await three.startNode(2);
-    assert.deepEqual((await three.admin.brokerIds()).toSorted(), [0, 1, 2]);
+    assert.deepEqual(new Set(await three.admin.brokerIds()), new Set([0, 1, 2]));
   } finally {
     await three.stop();
   }
 });
 
 test('an older release starts as well', async () => {
-  const old = await startKafka({ version: '3.9.1', listeners: ['plaintext', 'sasl'], scramUsers: [{ name: 'bob', password: 'first, second' }] });
+  const old = await startKafka({
+    version: '3.9.1',
+    listeners: ['plaintext', 'sasl'],
+    scramUsers: [{ name: 'bob', password: 'first, second' }],
+  });
   try {
     console.log(`Kafka ${old.version} was ready after ${Math.round(old.startMs)} ms`);
     const sasl = { mechanism: 'scram-sha-256', username: 'bob', password: 'first, second' } as const;
