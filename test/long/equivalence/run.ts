@@ -41,17 +41,40 @@ export async function runTrial(trial: Trial, lane: Lane): Promise<Outcome> {
 async function compare(trial: Trial, lane: Lane): Promise<Outcome> {
   tokens += 1;
   const token = trial.row.names === 'shared' ? sharedToken : `q${tokens}`;
-  const [broker, gateway] = await Promise.all([runOn(trial, lane.broker, token), runOn(trial, lane.gateway, token)]);
-  if (!broker.ownValues && !broker.frame.equals(gateway.frame)) throw new Error(`${nameOf(trial)}: the sides were asked different things`);
-  const differences = [...differencesOf(broker.answer, gateway.answer, 'answer'), ...differencesOf(broker.effects, gateway.effects, 'effects')];
-  const explained = differences.map((difference) => ({ difference, by: explanationOf(trial, difference) }));
+  const both = await Promise.all([lane.broker, lane.gateway].map((side) => runOn(trial, side, token)));
+  const [broker, gateway] = both;
+  if (broker === undefined || gateway === undefined) throw new Error('there are two sides');
+  if (!broker.at.hasOwnValues && !broker.frame.equals(gateway.frame)) throw new Error('the sides were asked different things');
+  const effects = await effectsOf(trial, broker.at, gateway.at);
+  const answer = differencesOf(...normalised(broker, gateway), 'answer');
+  if (trial.row.names === 'fresh') await Promise.all(both.map(({ at }) => at.side.deleteTopics([...at.topics].filter((name) => !name.endsWith(`-${sharedToken}`)))));
+  const explained = [...answer, ...effects].map((difference) => ({ difference, by: explanationOf(trial, difference) }));
   return {
     trial,
     unexplained: explained.flatMap(({ difference, by }) => (by === undefined ? [difference] : [])),
     accepted: explained.flatMap(({ difference, by }) => (by === undefined ? [] : [{ difference, by }])),
     unsteady: [],
-    sameBytes: !broker.ownValues,
+    sameBytes: !broker.at.hasOwnValues,
   };
+}
+
+function normalised(broker: Result, gateway: Result): [Json, Json] {
+  return [normalise(broker.answer, broker.at.side, broker.at.token), normalise(gateway.answer, gateway.at.side, gateway.at.token)];
+}
+
+/** Changes reach the brokers' own view some time after their answer. */
+const settleMs = 40;
+const settleTries = 6;
+
+/** What stays different however long one looks. */
+async function effectsOf({ row: { effects = [] } }: Trial, broker: At, gateway: At): Promise<Difference[]> {
+  if (effects.length === 0) return [];
+  for (let attempt = 1; ; attempt += 1) {
+    await new Promise((resolve) => setTimeout(resolve, settleMs * attempt));
+    const [left, right] = await Promise.all([broker, gateway].map(async (at) => normalise(await observe(at, effects), at.side, at.token)));
+    const differences = differencesOf(left, right, 'effects');
+    if (differences.length === 0 || attempt === settleTries) return differences;
+  }
 }
 
 export function nameOf({ row, version, case: { name } }: Trial): string {
@@ -63,23 +86,20 @@ function explanationOf({ row, case: { name } }: Trial, { path }: Difference): Ac
 }
 
 interface Result {
+  readonly at: At;
   readonly frame: Buffer;
-  readonly ownValues: boolean;
-  readonly answer: Json;
-  readonly effects: Json;
+  readonly answer: unknown;
 }
 
 async function runOn<N extends ApiName>(trial: Trial, side: Side, token: string): Promise<Result> {
-  // Row and case come from one another: `trials` pairs them.
+  // Row and case come from one another: `trialsOf` pairs them.
   const row = trial.row as unknown as Row<N>;
   const { request, prepare, as = 'alice', noAnswer = false } = trial.case as unknown as Case<N>;
   const at = new At(side, trial.version, token);
   await row.prepare?.(at);
   await prepare?.(at);
   const frame = encodeRequest(row.api, trial.version, { correlationId: 4711, clientId: 'equivalence' }, request(at));
-  const answer = await ask(side, as, row.api, trial.version, frame, noAnswer);
-  const effects = await observe(at, row.effects ?? []);
-  return { frame, ownValues: at.hasOwnValues, answer: normalise(answer, side, token), effects: normalise(effects, side, token) };
+  return { at, frame, answer: await ask(side, as, row.api, trial.version, frame, noAnswer) };
 }
 
 async function ask(side: Side, user: User, api: ApiName, version: number, frame: Buffer, noAnswer: boolean): Promise<unknown> {

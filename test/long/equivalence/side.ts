@@ -21,6 +21,9 @@ export interface SideAddresses {
   readonly open: (user: User) => Promise<WireClient>;
 }
 
+/** What a Java consumer of one topic would send; brokers read it. */
+export const subscription: Buffer = Buffer.from([0, 0, 0, 0, 0, 1, 0, 1, 0x74, 0xff, 0xff, 0xff, 0xff]);
+
 const settleMs = 10_000;
 const pollMs = 15;
 
@@ -82,10 +85,19 @@ export class Side {
       if (errorCode !== 0) throw new Error(`topic ${name}: ${errorName(errorCode)}`);
       this.#topicIds.set(topicId, name);
     }
+    const asked = names.map((name) => ({
+      name,
+      partitions: Array.from({ length: partitions }, (_, partitionIndex) => ({ partitionIndex, timestamp: -1n })),
+    }));
+    // A partition is listed before its broker has taken it over.
     await this.until(`topics ${names.join(', ')}`, async () => {
-      const { topics } = await this.admin('Metadata', 12, { topics: names.map((name) => ({ name })), allowAutoTopicCreation: false });
-      return topics.every((topic) => topic.errorCode === 0 && topic.partitions.length === partitions && topic.partitions.every(({ leaderId }) => leaderId >= 0));
+      const { topics } = await this.admin('ListOffsets', 7, { replicaId: -1, topics: asked });
+      return topics.every((topic) => topic.partitions.every(({ errorCode }) => errorCode === 0));
     });
+  }
+
+  async deleteTopics(names: readonly string[]): Promise<void> {
+    if (names.length > 0) await this.admin('DeleteTopics', 5, { topicNames: names, timeoutMs: settleMs });
   }
 
   /** Learns of topics that a case made. */
@@ -95,11 +107,9 @@ export class Side {
 
   async produce(topic: string, values: readonly string[]): Promise<void> {
     const topicData = [{ name: topic, partitionData: [{ index: 0, records: batchOf(values) }] }];
-    // A partition is listed before its broker has taken it over.
-    await this.until(`produce to ${topic}`, async () => {
-      const answer = await this.admin('Produce', 9, { acks: -1, timeoutMs: settleMs, topicData });
-      return answer.responses[0]?.partitionResponses[0]?.errorCode === 0;
-    });
+    const answer = await this.admin('Produce', 9, { acks: -1, timeoutMs: settleMs, topicData });
+    const code = answer.responses[0]?.partitionResponses[0]?.errorCode ?? -1;
+    if (code !== 0) throw new Error(`produce to ${topic}: ${errorName(code)}`);
   }
 
   /** A simple commit, without a member: the group is there from now on, and empty. */
@@ -116,7 +126,7 @@ export class Side {
 
   /** A classic member on its own, stable, with an assignment. */
   async join(groupId: string): Promise<{ memberId: string; generationId: number }> {
-    const protocols = [{ name: 'range', metadata: Buffer.from('subscription') }];
+    const protocols = [{ name: 'range', metadata: subscription }];
     const request = { groupId, sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 30_000, protocolType: 'consumer', protocols };
     const { memberId } = await this.admin('JoinGroup', 5, request);
     const { generationId, errorCode } = await this.admin('JoinGroup', 5, { ...request, memberId });

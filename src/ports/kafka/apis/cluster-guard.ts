@@ -10,11 +10,14 @@ interface ClusterGuard<N extends ApiName> {
   readonly onResponse?: ForwardVerdict<N>['onResponse'];
 }
 
-/** Brokers' own words for what a denial is about (`Errors.message()`). */
+/** Brokers' own words for what is denied or not there (`Errors.message()`). */
 export const authorizationMessages = {
   cluster: 'Cluster authorization failed.',
   topic: 'Topic authorization failed.',
   group: 'Group authorization failed.',
+  transactionalId: 'Transactional Id authorization failed.',
+  unknownTopic: 'This server does not host this topic-partition.',
+  unknownTopicId: 'This server does not host this topic ID.',
 } as const;
 
 /** An API that is allowed as a whole by one operation on the cluster, or refused as a whole with 31. */

@@ -148,7 +148,7 @@ function refusedPartition(partitionIndex: number, errorCode: number): FetchRespo
     divergingEpoch: { epoch: -1, endOffset: -1n },
     currentLeader: { leaderId: -1, leaderEpoch: -1 },
     snapshotId: { endOffset: -1n, epoch: -1 },
-    abortedTransactions: null,
+    abortedTransactions: [],
     preferredReadReplica: -1,
     records: nothing,
   };

@@ -69,6 +69,10 @@ export const findCoordinator: ApiHandler<'FindCoordinator'> = {
   refuse: (request, code, version) => refusedWhole(request, version, code, null),
 };
 
+/** Brokers' own words (`Errors.INVALID_REQUEST`). */
+const malformed =
+  'This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.';
+
 function refusalOfOtherTypes({
   request,
   version,
@@ -79,9 +83,9 @@ function refusalOfOtherTypes({
       'coordinator-type-unknown',
       `coordinator key type ${request.keyType} is none that the gateway knows`,
     );
-    return { code: errorCodes.INVALID_REQUEST, message: `Coordinator key type ${request.keyType} is unknown.` };
+    return { code: errorCodes.INVALID_REQUEST, message: malformed };
   }
-  if (version < shareVersion) return { code: errorCodes.INVALID_REQUEST, message: '' };
+  if (version < shareVersion) return { code: errorCodes.INVALID_REQUEST, message: malformed };
   if (access.may('cluster-action', 'cluster', clusterName)) return null;
   return { code: errorCodes.CLUSTER_AUTHORIZATION_FAILED, message: 'Cluster authorization failed.' };
 }

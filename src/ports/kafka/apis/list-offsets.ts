@@ -1,7 +1,8 @@
 /**
  * ListOffsets (key 2) and OffsetForLeaderEpoch (key 23): DESCRIBE on each topic, by partition; 29 on what is denied
- * while the rest goes on.
+ * while the rest goes on. For OffsetForLeaderEpoch CLUSTER_ACTION does as well, on every topic.
  */
+import { clusterName } from '../../../model/operation.ts';
 import {
   type ListOffsetsResponseListOffsetsPartitionResponse,
   type ListOffsetsResponseListOffsetsTopicResponse,
@@ -49,6 +50,7 @@ export const offsetForLeaderEpoch: ApiHandler<'OffsetForLeaderEpoch'> = {
   name: 'OffsetForLeaderEpoch',
   versions: { min: 2, max: 4 },
   handle({ request, access }) {
+    if (access.sees('cluster-action', 'cluster', clusterName) && access.may('cluster-action', 'cluster', clusterName)) return forwardUnread;
     const { allowed, denied } = splitPartitions(
       request.topics,
       ({ topic }) => topic,

@@ -13,8 +13,9 @@ import {
   zeroUuid,
 } from '../protocol/protocol.ts';
 import { authorizedOperations, clusterAuthorizedOperations, operationsNotAsked } from './authorized-operations.ts';
+import { brokersCreateTopics } from './auto-creation.ts';
 import { rewriteBrokers } from './broker-addresses.ts';
-import type { ApiHandler, Exchange, Verdict } from './handler.ts';
+import type { ApiHandler, Exchange, RequestAccess, Verdict } from './handler.ts';
 
 /** From here on a request says itself whether topics may be created by asking for them; before, it always did. */
 const explicitAutoCreationVersion = 4;
@@ -34,17 +35,17 @@ async function handle(exchange: Exchange<'Metadata'>): Promise<Verdict<'Metadata
   const all = request.topics === null || (version === 0 && request.topics.length === 0);
   const refused: MetadataResponseMetadataResponseTopic[] = [];
   const topics = all ? null : await permittedTopics(exchange, request.topics ?? [], refused);
-  const mayCreate = topics === null ? false : await creationPermitted(exchange, topics, refused);
+  const creation = topics === null ? noCreation : await creationOf(exchange, topics, refused);
   const upstream: MetadataRequest = {
     ...request,
     topics: topics?.filter((topic) => !refused.some((other) => other.name !== null && other.name === topic.name)) ?? null,
-    allowAutoTopicCreation: mayCreate,
+    allowAutoTopicCreation: creation.allowed,
   };
   return {
     kind: 'forward',
     request: upstream,
     ...(version < explicitAutoCreationVersion ? { upstreamVersion: explicitAutoCreationVersion } : {}),
-    onResponse: (response) => rewrite(exchange, response, refused),
+    onResponse: (response) => rewrite(exchange, response, refused, creation.forbidden),
   };
 }
 
@@ -67,36 +68,49 @@ async function permittedTopics(
   });
 }
 
+interface Creation {
+  /** Whether the broker may create what is missing. */
+  readonly allowed: boolean;
+  /** Topics that are answered with 29 where they are missing: to ask for them would create them. */
+  readonly forbidden: ReadonlySet<string>;
+}
+
+const noCreation: Creation = { allowed: false, forbidden: new Set() };
+
 /**
- * Whether the broker may create what is missing. The request has one flag for all its topics, so where only some may
- * be created the others are looked up first: a missing one is refused here, as the broker would refuse it.
+ * The request has one flag for all its topics, so where only some may be created the others are looked up first: a
+ * missing one is refused here, as the broker would refuse it.
  */
-async function creationPermitted(
+async function creationOf(
   exchange: Exchange<'Metadata'>,
   topics: readonly MetadataRequestMetadataRequestTopic[],
   refused: MetadataResponseMetadataResponseTopic[],
-): Promise<boolean> {
+): Promise<Creation> {
   const { request, version, access, cluster } = exchange;
   const asked = version < explicitAutoCreationVersion || request.allowAutoTopicCreation;
-  if (!asked || topics.length === 0) return false;
-  if (access.sees('create', 'cluster', clusterName)) return true;
+  if (!asked || topics.length === 0) return noCreation;
+  if (access.sees('create', 'cluster', clusterName)) return { allowed: true, forbidden: noCreation.forbidden };
   const names = topics.flatMap(({ name }) => (name === null ? [] : [name]));
-  const forbidden = names.filter((name) => !access.sees('create', 'topic', name));
-  if (forbidden.length === 0) return true;
-  if (forbidden.length === names.length) return false;
-  const missing = await cluster.missingTopics(forbidden);
-  for (const name of missing) {
-    access.may('create', 'topic', name);
-    refused.push(refusedTopic(name, zeroUuid, errorCodes.TOPIC_AUTHORIZATION_FAILED));
-  }
-  return true;
+  const forbidden = new Set(names.filter((name) => !access.sees('create', 'topic', name)));
+  if (forbidden.size === 0) return { allowed: true, forbidden };
+  if (forbidden.size === new Set(names).size) return { allowed: false, forbidden };
+  const missing = await cluster.missingTopics([...forbidden]);
+  if (missing.size > 0 && !(await brokersCreateTopics(cluster))) return noCreation;
+  for (const name of missing) refused.push(notCreated(name, access));
+  return { allowed: true, forbidden: noCreation.forbidden };
 }
 
-function rewrite(
+function notCreated(name: string, access: RequestAccess): MetadataResponseMetadataResponseTopic {
+  access.may('create', 'topic', name);
+  return refusedTopic(name, zeroUuid, errorCodes.TOPIC_AUTHORIZATION_FAILED);
+}
+
+async function rewrite(
   exchange: Exchange<'Metadata'>,
   response: MetadataResponse,
   refused: readonly MetadataResponseMetadataResponseTopic[],
-): boolean {
+  forbidden: ReadonlySet<string>,
+): Promise<boolean> {
   const { access, cluster, request } = exchange;
   cluster.learnBrokers(response.brokers);
   response.brokers = rewriteBrokers(response.brokers, exchange.addresses);
@@ -113,8 +127,22 @@ function rewrite(
         : operationsNotAsked;
   }
   response.clusterAuthorizedOperations = request.includeClusterAuthorizedOperations ? clusterAuthorizedOperations(access) : operationsNotAsked;
+  await refuseCreation(exchange, response, forbidden);
   response.topics.push(...refused);
   return true;
+}
+
+async function refuseCreation(
+  { access, cluster }: Exchange<'Metadata'>,
+  response: MetadataResponse,
+  forbidden: ReadonlySet<string>,
+): Promise<void> {
+  const isRefused = ({ name, errorCode }: MetadataResponseMetadataResponseTopic): boolean =>
+    name !== null && errorCode === errorCodes.UNKNOWN_TOPIC_OR_PARTITION && forbidden.has(name);
+  if (!response.topics.some(isRefused) || !(await brokersCreateTopics(cluster))) return;
+  response.topics = response.topics.map((topic) =>
+    topic.name !== null && isRefused(topic) ? notCreated(topic.name, access) : topic,
+  );
 }
 
 function refusedTopic(name: string | null, topicId: string, errorCode: number): MetadataResponseMetadataResponseTopic {

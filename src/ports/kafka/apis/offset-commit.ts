@@ -93,7 +93,7 @@ export const offsetDelete: ApiHandler<'OffsetDelete'> = {
         errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED,
       })),
     }));
-    if (allowed.length === 0) return { kind: 'answer', response: { topics: refused } };
+    // Also where nothing is left to delete: the broker says first whether there is such a group.
     return {
       kind: 'forward',
       request: { ...request, topics: allowed },

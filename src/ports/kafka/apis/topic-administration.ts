@@ -1,32 +1,32 @@
 /**
- * CreateTopics (19): CREATE on the cluster or the topic. DeleteTopics (20): DELETE on the cluster, else DESCRIBE and
- * DELETE on each topic (by id from version 6 on). DeleteRecords (21): DELETE. CreatePartitions (37): ALTER.
- * Denied topics get 29 while the others go on; an id whose topic may not be described keeps its name to itself.
+ * CreateTopics (19): CREATE on the cluster or the topic. DeleteRecords (21): DELETE. CreatePartitions (37): ALTER.
+ * Denied topics get 29 while the others go on. A topic that a request names twice is the broker's to refuse, before
+ * anybody's rights are looked at.
  */
 import { clusterName } from '../../../model/operation.ts';
 import {
   type CreateTopicsResponseCreatableTopicResult,
   type DeleteRecordsResponseDeleteRecordsPartitionResult,
-  type DeleteTopicsRequest,
-  type DeleteTopicsResponseDeletableTopicResult,
   errorCodes,
   zeroUuid,
 } from '../protocol/protocol.ts';
-import { authorizationMessages } from './cluster-guard.ts';
-import { type ApiHandler, type Exchange, type RequestAccess, type Verdict, forwardUnread } from './handler.ts';
+import { type ApiHandler, type RequestAccess, forwardUnread } from './handler.ts';
+import { namedTwice } from './named-twice.ts';
 import { splitPartitions } from './split-partitions.ts';
 
 /** From here on the answer to CreateTopics describes what was made. */
 const describedTopicVersion = 5;
-/** From here on DeleteTopics names topics by name or id. */
-const deleteByIdVersion = 6;
+/** The controllers' own log, which no request creates: the broker says so to everybody. */
+const controllerLog = '__cluster_metadata';
 
 export const createTopics: ApiHandler<'CreateTopics'> = {
   name: 'CreateTopics',
   versions: { min: 2, max: 7 },
   handle({ request, version, access }) {
     const everywhere = access.sees('create', 'cluster', clusterName) && access.may('create', 'cluster', clusterName);
-    const denied = everywhere ? [] : request.topics.filter(({ name }) => !access.may('create', 'topic', name));
+    const twice = namedTwice(request.topics.map(({ name }) => name));
+    const mayCreate = (name: string): boolean => twice.has(name) || name === controllerLog || access.may('create', 'topic', name);
+    const denied = everywhere ? [] : request.topics.filter(({ name }) => !mayCreate(name));
     const refused = denied.map(({ name }) => refusedCreation(name, errorCodes.TOPIC_AUTHORIZATION_FAILED));
     const rest = denied.length === 0 ? request.topics : request.topics.filter((topic) => !denied.includes(topic));
     if (rest.length === 0 && refused.length > 0) return { kind: 'answer', response: { topics: refused } };
@@ -59,68 +59,12 @@ function refusedCreation(name: string, errorCode: number): CreateTopicsResponseC
     name,
     topicId: zeroUuid,
     errorCode,
-    errorMessage: errorCode === errorCodes.TOPIC_AUTHORIZATION_FAILED ? authorizationMessages.topic : null,
+    errorMessage: errorCode === errorCodes.TOPIC_AUTHORIZATION_FAILED ? 'Authorization failed.' : null,
     topicConfigErrorCode: 0,
     numPartitions: -1,
     replicationFactor: -1,
     configs: [],
   };
-}
-
-export const deleteTopics: ApiHandler<'DeleteTopics'> = {
-  name: 'DeleteTopics',
-  versions: { min: 1, max: 6 },
-  handle: deleteTopicsVerdict,
-  refuse: (request, code, version) => ({
-    responses: askedTopics(request, version).map(({ name, topicId }) => refusedDeletion(name, topicId, code)),
-  }),
-};
-
-interface AskedTopic {
-  readonly name: string | null;
-  readonly topicId: string;
-}
-
-function askedTopics(request: DeleteTopicsRequest, version: number): readonly AskedTopic[] {
-  return version >= deleteByIdVersion ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroUuid }));
-}
-
-async function deleteTopicsVerdict(exchange: Exchange<'DeleteTopics'>): Promise<Verdict<'DeleteTopics'>> {
-  const { request, version, access, cluster } = exchange;
-  const asked = askedTopics(request, version);
-  await cluster.resolveTopics(asked.flatMap(({ name, topicId }) => (name === null ? [topicId] : [])));
-  const everywhere = access.sees('delete', 'cluster', clusterName);
-  const refused: DeleteTopicsResponseDeletableTopicResult[] = [];
-  const rest = asked.filter((topic) => {
-    const name = topic.name ?? cluster.topicName(topic.topicId);
-    if (name === undefined) {
-      refused.push(refusedDeletion(null, topic.topicId, errorCodes.UNKNOWN_TOPIC_ID));
-      return false;
-    }
-    if (everywhere) return access.may('delete', 'cluster', clusterName);
-    const visible = access.sees('describe', 'topic', name);
-    if (access.may('delete', 'topic', name) && visible) return true;
-    const shownName = topic.name !== null || visible ? name : null;
-    refused.push(refusedDeletion(shownName, topic.topicId, errorCodes.TOPIC_AUTHORIZATION_FAILED));
-    return false;
-  });
-  if (refused.length === 0) return forwardUnread;
-  if (rest.length === 0) return { kind: 'answer', response: { responses: refused } };
-  return {
-    kind: 'forward',
-    request:
-      version >= deleteByIdVersion
-        ? { ...request, topics: rest }
-        : { ...request, topicNames: rest.flatMap(({ name }) => (name === null ? [] : [name])) },
-    onResponse(response) {
-      response.responses.push(...refused);
-      return true;
-    },
-  };
-}
-
-function refusedDeletion(name: string | null, topicId: string, errorCode: number): DeleteTopicsResponseDeletableTopicResult {
-  return { name, topicId, errorCode, errorMessage: null };
 }
 
 export const deleteRecords: ApiHandler<'DeleteRecords'> = {
@@ -164,12 +108,13 @@ export const createPartitions: ApiHandler<'CreatePartitions'> = {
   name: 'CreatePartitions',
   versions: { min: 0, max: 3 },
   handle({ request, access }) {
-    const denied = request.topics.filter(({ name }) => !access.may('alter', 'topic', name));
+    const twice = namedTwice(request.topics.map(({ name }) => name));
+    const denied = request.topics.filter(({ name }) => !twice.has(name) && !access.may('alter', 'topic', name));
     if (denied.length === 0) return forwardUnread;
     const refused = denied.map(({ name }) => ({
       name,
       errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED,
-      errorMessage: authorizationMessages.topic as string | null,
+      errorMessage: null as string | null,
     }));
     if (denied.length === request.topics.length) return { kind: 'answer', response: { results: refused } };
     return {
