@@ -1,6 +1,6 @@
-import { isUtf8 } from 'node:buffer';
-
 import { arrayLengthMax, messageElementsMax } from '../../../lib/limits.ts';
+import type { NameCache } from './name-cache.ts';
+import { textOf } from './name-cache.ts';
 import type { ProtocolErrorCode } from './protocol-error.ts';
 import { ProtocolError } from './protocol-error.ts';
 import { uuidBytes } from './values.ts';
@@ -131,6 +131,19 @@ export class ByteReader {
     return length === -1 ? null : this.#text(length);
   }
 
+  /** As `string` and `compactString`, the same string for the same bytes where `names` remembers it. */
+  rememberedString(names: NameCache, compact: boolean): string {
+    const length = this.#present(compact ? this.uvarint() - 1 : this.int16());
+    if (length > stringBytesMax) throw this.error('bad-length', `a string of ${length} bytes`);
+    const start = this.#span(length);
+    return this.#strict(names.text(this.#bytes, start, this.position));
+  }
+
+  /** As `uuid`, the same string for the same bytes where `names` remembers it. */
+  rememberedUuid(names: NameCache): string {
+    return names.uuid(this.#bytes, this.#advance(uuidBytes));
+  }
+
   /** As `nullableString`, but bytes that are not UTF-8 become U+FFFD: only for text that decides nothing. */
   lenientNullableString(): string | null {
     const length = this.int16();
@@ -163,6 +176,10 @@ export class ByteReader {
     return this.#bytes.subarray(start, this.position);
   }
 
+  skip(length: number): void {
+    this.#span(length);
+  }
+
   /** Takes the count of an array, -1 for null; `elementBytesMin` is the least that one element takes. */
   count(compact: boolean, elementBytesMin: number): number {
     const count = compact ? this.uvarint() - 1 : this.int32();
@@ -186,10 +203,11 @@ export class ByteReader {
   #text(length: number): string {
     if (length > stringBytesMax) throw this.error('bad-length', `a string of ${length} bytes`);
     const start = this.#span(length);
-    const text = this.#bytes.toString('utf8', start, this.position);
-    if (text.includes('\ufffd') && !isUtf8(this.#bytes.subarray(start, this.position))) {
-      throw this.error('bad-value', 'a string that is not UTF-8');
-    }
+    return this.#strict(textOf(this.#bytes, start, this.position));
+  }
+
+  #strict(text: string | null): string {
+    if (text === null) throw this.error('bad-value', 'a string that is not UTF-8');
     return text;
   }
 

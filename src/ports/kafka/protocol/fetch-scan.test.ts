@@ -11,6 +11,7 @@ import { buildBatch } from './record-batch.ts';
 import { plainHeader, plainRecord } from './testing/batch-arbitrary.ts';
 import type { FetchEvent } from './testing/fetch-events.ts';
 import { EventLog, expectedEvents, expectedOutput, fetchPayloads, scanInChunks } from './testing/fetch-events.ts';
+import { goldenPayloads } from './testing/golden.ts';
 import { fuzzIterations, fuzzSeed, Mutator } from './testing/mutation.ts';
 import type { Draft } from './values.ts';
 
@@ -185,6 +186,14 @@ test('no part of an answer ends a scan, and neither does an answer with one byte
     }
   }
 });
+
+for (const { file, version, payload } of goldenPayloads('Fetch', 'response')) {
+  test(`${file}: a scan of what a broker sent`, () => {
+    const expected = { events: expectedEvents(version, payload), output: expectedOutput(version, payload) };
+    assert.deepStrictEqual(scanInChunks(version, payload, []), expected);
+    assert.deepStrictEqual(scanInChunks(version, payload, everyByte(payload)), expected);
+  });
+}
 
 test('a version that is not laid out is refused', () => {
   for (const version of [-1, 0, 3, 19, 4.5, Number.NaN]) {

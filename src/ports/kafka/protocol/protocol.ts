@@ -25,6 +25,8 @@ export {
   encodeResponse,
 } from './messages.ts';
 export type * from './messages.gen.ts';
+export type { ProduceVisitor } from './produce-walk.ts';
+export { walkProduce } from './produce-walk.ts';
 export type { ProtocolErrorCode } from './protocol-error.ts';
 export { ProtocolError } from './protocol-error.ts';
 export type { BatchHeaderDraft, BatchRecord, RecordBatch, RecordHeader } from './record-batch.ts';
