@@ -140,6 +140,7 @@ async function compose(settings: Settings, parts: GatewayParts, started: Started
   audit.append(auditEvent('gateway.started', entry));
   await audit.durable();
   parts.logger.info({ gateway: settings.gatewayId, ports: names.join(' '), revision }, 'the gateway is up');
+  state.starting = false;
   return gatewayOf(state, telemetry, started, parts.logger);
 }
 
@@ -175,7 +176,7 @@ async function build(
     issuers: () => verifier.status(),
     ports: () => ports.map((port) => ({ port: port.name, ...port.status() })),
   });
-  return { settings, audit, policies, verifier, ports, draining: false };
+  return { settings, audit, policies, verifier, ports, starting: true, draining: false };
 }
 
 async function startPorts(ports: readonly KafkaPort[], started: Started): Promise<void> {
@@ -198,6 +199,7 @@ interface Running {
   readonly policies: PolicyKeeper<PolicySet>;
   readonly verifier: TokenVerifier;
   readonly ports: readonly KafkaPort[];
+  starting: boolean;
   draining: boolean;
 }
 
@@ -226,8 +228,9 @@ function gatewayOf(state: Running, telemetry: TelemetryListener | null, started:
   };
 }
 
-function readinessOf({ policies, audit, ports, verifier, settings, draining }: Running): Readiness {
+function readinessOf({ policies, audit, ports, verifier, settings, starting, draining }: Running): Readiness {
   return gatewayReadiness({
+    starting,
     draining,
     policy: { revision: policies.current().revision, lastLoadOk: policies.lastLoadOk() },
     audit: { writable: audit.status().writable, lost: audit.status().lost, mode: settings.audit.mode },

@@ -15,6 +15,8 @@ export interface Readiness {
 /** The state of the parts, as they tell it. */
 export interface GatewayState {
   readonly draining: boolean;
+  /** Until everything is up and signals are heeded: whoever waits for readiness may then stop the gateway properly. */
+  readonly starting?: boolean;
   readonly policy: { readonly revision: string; readonly lastLoadOk: boolean };
   readonly audit: { readonly writable: boolean; readonly lost: number; readonly mode: 'strict' | 'available' };
   readonly ports: readonly { readonly name: string; readonly ready: boolean; readonly detail: string }[];
@@ -23,9 +25,10 @@ export interface GatewayState {
 
 /** Ready is: every check holds and no drain has begun. */
 export function gatewayReadiness(state: GatewayState): Readiness {
-  const { draining, policy, audit } = state;
+  const { draining, starting = false, policy, audit } = state;
   const rejected = policy.lastLoadOk ? '' : '; the files as they are now were rejected';
   const checks: HealthCheck[] = [
+    ...(starting ? [{ name: 'process', ok: false, detail: 'starting' }] : []),
     ...(draining ? [{ name: 'process', ok: false, detail: 'draining: no new connections are taken' }] : []),
     { name: 'policy', ok: true, detail: `revision ${policy.revision}${rejected}` },
     {

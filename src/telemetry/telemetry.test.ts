@@ -112,6 +112,7 @@ describe('readiness', () => {
     gatewayReadiness({ ...state, ...change }).checks.flatMap(({ ok, name }) => (ok ? [] : [name]));
 
   test('holds while the parts work, an issuer that is away included', () => assert.deepEqual(failing({}), []));
+  test('begins when everything is up', () => assert.deepEqual(failing({ starting: true }), ['process']));
   test('ends with a drain', () => assert.deepEqual(failing({ draining: true }), ['process']));
   test('ends with an upstream that cannot be reached', () =>
     assert.deepEqual(failing({ ports: [{ name: 'orders', ready: false, detail: 'x' }] }), ['port/orders']));
