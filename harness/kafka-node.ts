@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../src/lib/errors.ts';
 import type { NodePorts, User } from './kafka-options.ts';
@@ -33,7 +33,7 @@ export interface KafkaNode {
 }
 
 export interface NodeSetup extends Omit<NodePlan, 'dataFolder' | 'release'> {
-  /** Holds the node's data, log and properties; removed if this process dies. */
+  /** Holds the node's data, log and properties. The cluster's, in which it lies, is removed if this process dies. */
   folder: string;
   release: KafkaRelease;
   clusterId: string;
@@ -67,7 +67,7 @@ export function createNode(setup: NodeSetup): KafkaNode {
         command: release.java,
         args: [...jvmArguments(setup), 'kafka.Kafka', propertiesFile],
         first: formatCommand(setup, propertiesFile, dataFolder),
-        folder,
+        folder: dirname(folder),
         output,
       });
     } finally {

@@ -19,7 +19,7 @@ test('a cluster dies with the process that started it, even by SIGKILL', async (
     cwd: fileURLToPath(new URL('../..', import.meta.url)),
   });
   assert.match(stdout, /kafka\.log$/);
-  const folder = dirname(stdout);
+  const folder = dirname(dirname(stdout));
   for (let tries = 0; tries < 50 && (existsSync(folder) || (await processesNaming(folder)).length > 0); tries += 1)
     await sleep(100);
   assert.deepEqual(await processesNaming(folder), []);

@@ -122,7 +122,11 @@ function adminSteps(admin: Admin): [string, () => Promise<unknown>][] {
     ],
     [
       'partitions',
-      () => admin.createPartitions({ topics: [{ name: topic, count: 3, assignments: [{ brokerIds: [0] }] }], validateOnly: true }),
+      () =>
+        admin.createPartitions({
+          topics: [{ name: topic, count: 3, assignments: [{ brokerIds: [0] }] }],
+          validateOnly: true,
+        }),
     ],
     [
       'describe configs',
