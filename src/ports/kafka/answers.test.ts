@@ -24,7 +24,7 @@ function written(): { socket: Socket; bytes: () => Buffer } {
 
 test('answers leave in the order of the requests, whichever is ready first', async () => {
   const { socket, bytes } = written();
-  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {});
+  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
   const [first, second, third] = [queue.reserve('Fetch', 11), queue.reserve('Fetch', 11), queue.reserve('Fetch', 11)];
   third.settle([Buffer.from('3')], 'answered');
   first.settle([Buffer.from('1')], 'answered');
@@ -37,7 +37,7 @@ test('answers leave in the order of the requests, whichever is ready first', asy
 
 test('answers that one before them holds up count as backed up, so that the broker is not read on', async () => {
   const { socket } = written();
-  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {});
+  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
   const first = queue.reserve('Fetch', 11);
   const second = queue.reserve('Fetch', 11);
   assert.equal(queue.backedUp, false);
@@ -46,4 +46,32 @@ test('answers that one before them holds up count as backed up, so that the brok
   first.settle([Buffer.alloc(1)], 'forwarded');
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(queue.backedUp, false);
+});
+
+test('lent memory may be written over once nothing is unsent, also behind an answer that is late', async () => {
+  const { socket, bytes } = written();
+  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
+  const [first, second] = [queue.reserve('Fetch', 11), queue.reserve('Fetch', 11)];
+  const lent = Buffer.from('second');
+  second.settle([lent], 'forwarded', true);
+  lent.fill('x');
+  first.settle([Buffer.from('first ')], 'forwarded');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(queue.unsentBytes, 0);
+  assert.equal(bytes().toString(), 'first second');
+});
+
+test('an answer leaves in pieces only as the first in line, and what follows waits for its end', async () => {
+  const { socket, bytes } = written();
+  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
+  const [first, second, third] = [queue.reserve('Fetch', 11), queue.reserve('Fetch', 11), queue.reserve('Fetch', 11)];
+  assert.equal(second.begin(), false);
+  assert.equal(first.begin(), true);
+  third.settle([Buffer.from('3')], 'answered');
+  first.piece(Buffer.from('1a'));
+  second.settle([Buffer.from('2')], 'answered');
+  first.piece(Buffer.from('1b'));
+  first.finish('forwarded');
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(bytes().toString(), '1a1b23');
 });

@@ -2,23 +2,66 @@
 import type { Socket } from 'node:net';
 import { connectionBufferBytesMax } from '../../lib/limits.ts';
 import type { KafkaObserver, RequestOutcome } from './observer.ts';
+import { Outlet } from './outlet.ts';
 
 /** The place of one request's answer. */
 export interface Answer {
-  /** Whole frames in parts; they leave when every answer before has left. */
-  settle(parts: readonly Buffer[], outcome: RequestOutcome): void;
+  /**
+   * One or more whole frames; they leave when every answer before has left.
+   * @param borrowed the parts' memory is lent until `unsentBytes` is 0 again
+   */
+  settle(parts: readonly Buffer[], outcome: RequestOutcome, borrowed?: boolean): void;
+  /** Begins an answer that leaves in pieces. @returns false where an earlier one has not left: then it cannot */
+  begin(): boolean;
+  /** A piece; its memory is lent until `unsentBytes` is 0 again. */
+  piece(bytes: Buffer): void;
+  finish(outcome: RequestOutcome): void;
 }
 
-interface Place {
+class Place implements Answer {
   readonly api: string;
   readonly version: number;
-  readonly startedMs: number;
-  parts: readonly Buffer[] | null;
-  outcome: RequestOutcome;
+  readonly startedMs: number = performance.now();
+  readonly #queue: AnswerQueue;
+  parts: readonly Buffer[] | null = null;
+  outcome: RequestOutcome = 'answered';
+  /** Of an answer that waits for one before it. */
+  heldBytes = 0;
+
+  constructor(queue: AnswerQueue, api: string, version: number) {
+    this.#queue = queue;
+    this.api = api;
+    this.version = version;
+  }
+
+  settle(parts: readonly Buffer[], outcome: RequestOutcome, borrowed: boolean = false): void {
+    if (this.parts !== null) return;
+    this.outcome = outcome;
+    if (this.#queue.isFirst(this)) {
+      this.parts = parts;
+      this.#queue.flush();
+      return;
+    }
+    this.parts = borrowed ? parts.map((part) => Buffer.from(part)) : parts;
+    for (const part of parts) this.heldBytes += part.length;
+    this.#queue.hold(this.heldBytes);
+  }
+
+  begin(): boolean {
+    return this.#queue.isFirst(this);
+  }
+
+  piece(bytes: Buffer): void {
+    this.#queue.write(bytes);
+  }
+
+  finish(outcome: RequestOutcome): void {
+    this.settle([], outcome);
+  }
 }
 
 export class AnswerQueue {
-  readonly #socket: Socket;
+  readonly #outlet: Outlet;
   readonly #port: string;
   readonly #observer: KafkaObserver;
   readonly #onChange: () => void;
@@ -26,9 +69,12 @@ export class AnswerQueue {
   /** Bytes of answers that are ready and wait for one before them. */
   #heldBytes = 0;
 
-  /** @param onChange called after answers have left: there is room again */
-  constructor(socket: Socket, port: string, observer: KafkaObserver, onChange: () => void) {
-    this.#socket = socket;
+  /**
+   * @param onChange called after answers have left: there is room again
+   * @param onFlushed called when the client has taken everything
+   */
+  constructor(socket: Socket, port: string, observer: KafkaObserver, onChange: () => void, onFlushed: () => void) {
+    this.#outlet = new Outlet(socket, onFlushed);
     this.#port = port;
     this.#observer = observer;
     this.#onChange = onChange;
@@ -42,44 +88,59 @@ export class AnswerQueue {
     return this.#places.length === 0;
   }
 
+  /** Bytes on their way to the client. */
+  get unsentBytes(): number {
+    return this.#outlet.unsentBytes;
+  }
+
   /** True while the client does not read as fast as it is answered, or an answer that is not ready holds up many that are. */
   get backedUp(): boolean {
-    return this.#socket.writableLength + this.#heldBytes > connectionBufferBytesMax;
+    return this.#outlet.unsentBytes + this.#heldBytes > connectionBufferBytesMax;
   }
 
   reserve(api: string, version: number): Answer {
-    const place: Place = { api, version, startedMs: performance.now(), parts: null, outcome: 'answered' };
+    const place = new Place(this, api, version);
     this.#places.push(place);
-    return {
-      settle: (parts, outcome) => {
-        if (place.parts !== null) return;
-        place.parts = parts;
-        place.outcome = outcome;
-        this.#heldBytes += bytesOf(parts);
-        if (this.#places[0] === place) this.#flush();
-      },
-    };
+    return place;
   }
 
-  #flush(): void {
-    const socket = this.#socket;
+  /** A turn begins: until it ends nothing leaves, so that all it has to say leaves in one call. */
+  beginTurn(): void {
+    this.#outlet.hold();
+  }
+
+  endTurn(): void {
+    this.#outlet.release();
+  }
+
+  hold(bytes: number): void {
+    this.#heldBytes += bytes;
+  }
+
+  /** Before the socket is ended: what was answered still goes out. */
+  handOver(): void {
+    this.#outlet.flush();
+  }
+
+  isFirst(place: Place): boolean {
+    return this.#places[0] === place;
+  }
+
+  write(bytes: Buffer): void {
+    this.#outlet.write(bytes);
+    this.#observer.bytes(this.#port, 'to-client', bytes.length);
+  }
+
+  flush(): void {
     const nowMs = performance.now();
-    socket.cork();
+    this.#outlet.hold();
     for (let head = this.#places[0]; head !== undefined && head.parts !== null; head = this.#places[0]) {
       this.#places.shift();
-      const bytes = bytesOf(head.parts);
-      this.#heldBytes -= bytes;
-      for (const part of head.parts) if (socket.writable) socket.write(part);
-      this.#observer.bytes(this.#port, 'to-client', bytes);
+      this.#heldBytes -= head.heldBytes;
+      for (const part of head.parts) this.write(part);
       this.#observer.requestHandled(this.#port, head.api, head.version, head.outcome, nowMs - head.startedMs);
     }
-    socket.uncork();
+    this.#outlet.release();
     this.#onChange();
   }
-}
-
-function bytesOf(parts: readonly Buffer[]): number {
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
-  return bytes;
 }

@@ -207,6 +207,8 @@ export class ClusterView {
         this.#schedule(reconnectAfterMs);
       },
       onDrain: () => {},
+      onTurn: () => {},
+      mayReadOn: () => true,
     });
   }
 

@@ -30,6 +30,7 @@ import {
   errorCodes,
 } from './protocol/protocol.ts';
 import type { ConnectionParts } from './parts.ts';
+import type { Reader } from './reads.ts';
 import { RequestPipeline } from './requests.ts';
 
 /** As brokers do, so that guessing is slow (`connection.failed.authentication.delay.ms`). */
@@ -38,10 +39,14 @@ const timerMsMax = 0x7fffffff;
 /** How long the last requests of a client that has closed may take on their way to the broker. */
 const endedConnectionMs = 30_000;
 const clientClosed = 'the client closed the connection';
+/** What the gateway answers itself. */
+const ownApis: ReadonlySet<number> = new Set([apiByName('SaslHandshake').key, apiByName('ApiVersions').key, apiByName('SaslAuthenticate').key]);
 
 /** How the client came in. */
 export interface Arrival {
   readonly socket: Socket;
+  /** Where the socket's bytes go; the connection sets it before it returns to the event loop. */
+  readonly reader: Reader;
   readonly target: BrokerTarget;
   readonly address: string;
   readonly addressPort: number;
@@ -69,7 +74,8 @@ export class ClientConnection {
   #ended = false;
   /** A request is being decided: it has no place among the answers yet. */
   #handling = false;
-  #wake: (() => void) | null = null;
+  /** Frames are being taken in this turn. */
+  #serving = false;
   #readPaused = false;
 
   constructor(arrival: Arrival, parts: ConnectionParts, onClosed: (connection: ClientConnection) => void) {
@@ -78,10 +84,15 @@ export class ClientConnection {
     this.#onClosed = onClosed;
     this.#socket = arrival.socket;
     this.#authentication = new Authentication(parts.settings.authentication, parts.verifier, arrival.tls);
-    this.#answers = new AnswerQueue(arrival.socket, parts.settings.name, parts.observer, () => this.#signal());
+    this.#answers = new AnswerQueue(
+      arrival.socket,
+      parts.settings.name,
+      parts.observer,
+      () => this.#signal(),
+      () => this.#clientFlushed(),
+    );
     this.#authenticationTimer = setTimeout(() => this.#authenticationTimedOut(), authenticationTimeoutMs);
     this.#listen();
-    void this.#serve();
   }
 
   get authenticated(): boolean {
@@ -102,6 +113,7 @@ export class ClientConnection {
     if (this.#expiryTimer !== null) clearTimeout(this.#expiryTimer);
     this.#requests?.close(reason);
     // What was answered already still goes out: `end` flushes, and a client that does not read is cut after a while.
+    this.#answers.handOver();
     this.#socket.end();
     setTimeout(() => this.#socket.destroy(), 1_000).unref();
     this.#session?.leave(reason);
@@ -117,27 +129,9 @@ export class ClientConnection {
     socket.setTimeout(this.#parts.settings.idleTimeoutMs, () => {
       if (this.#answers.empty) this.close('idle');
     });
-    socket.on('data', (chunk: Buffer) => {
-      this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', chunk.length);
-      try {
-        this.#frames.push(chunk);
-      } catch (error) {
-        this.#malformed(error, 'frame');
-        return;
-      }
-      // While the loop waits for the rest of a large frame it must get it; while it is busy or held up it must not.
-      if (this.#frames.bufferedBytes > connectionBufferBytesMax && (this.#wake === null || this.#mustWait())) {
-        this.#readPaused = true;
-        socket.pause();
-      }
-      this.#signal();
-    });
+    this.#arrival.reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
     // A socket from which a PROXY header was read has been paused.
     socket.resume();
-    socket.on('drain', () => {
-      this.#requests?.clientDrained();
-      this.#signal();
-    });
     socket.on('end', () => {
       this.#ended = true;
       setTimeout(() => this.close(clientClosed), endedConnectionMs).unref();
@@ -150,36 +144,69 @@ export class ClientConnection {
     });
   }
 
+  #onBytes(bytes: Buffer, borrowed: boolean): void {
+    if (this.#closed) return;
+    this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', bytes.length);
+    this.#frames.push(bytes);
+    this.#serve();
+    // Bytes that were not taken yet, or have not left yet, lie in memory that the next read would write over.
+    const held = borrowed ? this.#frames.unreadBytes > 0 || this.#requests?.lent === true : this.#frames.unreadBytes > connectionBufferBytesMax;
+    if (this.#handling || held) this.#pauseReading();
+    else this.#frames.recycle();
+  }
+
   /** Takes one frame after the other. A frame is not begun before the one before it was decided and forwarded. */
-  async #serve(): Promise<void> {
+  #serve(): void {
+    if (this.#handling || this.#serving || this.#closed) return;
+    this.#serving = true;
+    this.#answers.beginTurn();
+    this.#requests?.hold();
+    const requests = this.#requests;
     try {
-      while (!this.#closed) {
-        if (this.#mustWait()) {
-          await this.#changed();
-          continue;
+      while (!this.#closed && !this.#handling && !this.#mustWait()) {
+        const frame = this.#frames.nextFrame();
+        if (frame === null) {
+          if (this.#ended) this.close(clientClosed);
+          break;
         }
-        const payload = this.#frames.next();
-        if (payload === null) {
-          if (this.#ended) return this.close(clientClosed);
-          this.#resumeReading();
-          await this.#changed();
-          continue;
-        }
-        this.#handling = true;
-        await this.#handle(payload);
-        this.#handling = false;
-        if (this.#drained) this.close('drained');
+        this.#begin(frame);
       }
     } catch (error) {
       this.#malformed(error, 'request');
+    } finally {
+      requests?.release();
+      this.#answers.endTurn();
+      this.#serving = false;
     }
+    if (this.#drained) this.close('drained');
+  }
+
+  /** Handles one frame; where it takes longer than this turn, nothing else is begun or read before it is done. */
+  #begin(frame: Buffer): void {
+    const later = this.#handle(frame);
+    if (later === null) return;
+    this.#handling = true;
+    this.#pauseReading();
+    later.then(
+      () => {
+        this.#handling = false;
+        this.#goOn();
+      },
+      (error: unknown) => this.#malformed(error, 'request'),
+    );
+  }
+
+  /** Something that was waited for has happened. */
+  #goOn(): void {
+    this.#serve();
+    this.#resumeReading();
   }
 
   #mustWait(): boolean {
     return (
       this.#draining ||
       this.#answers.length >= requestsInFlightMax ||
-      (this.#socket.writableLength > connectionBufferBytesMax && !this.#socket.destroyed) ||
+      (this.#answers.backedUp && !this.#socket.destroyed) ||
       this.#requests?.takesMore === false
     );
   }
@@ -188,39 +215,52 @@ export class ClientConnection {
     return this.#draining && !this.#closed && !this.#handling && this.#answers.empty;
   }
 
+  #pauseReading(): void {
+    if (this.#readPaused) return;
+    this.#readPaused = true;
+    this.#socket.pause();
+  }
+
   #resumeReading(): void {
-    if (!this.#readPaused || this.#draining) return;
+    if (!this.#readPaused || this.#draining || this.#handling || this.#closed) return;
+    if (this.#frames.unreadBytes > 0 || this.#requests?.lent === true) return;
     this.#readPaused = false;
+    this.#frames.recycle();
     this.#socket.resume();
   }
 
-  #changed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
+  #clientFlushed(): void {
+    this.#requests?.clientFlushed();
+    this.#signal();
   }
 
   #signal(): void {
+    if (this.#serving || this.#closed) return;
     if (this.#drained) this.close('drained');
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
+    else this.#goOn();
   }
 
-  async #handle(payload: Buffer): Promise<void> {
+  #handle(frame: Buffer): Promise<void> | null {
+    const payload = frame.subarray(4);
     if (this.#authentication.expectsRawToken) return this.#rawToken(payload);
     const header = decodeRequestHeader(payload);
+    if (this.#session !== null && this.#requests !== null && !this.#authentication.underWay && !ownApis.has(header.apiKey)) {
+      return this.#requests.take(header, frame);
+    }
+    return this.#handleOwn(header, frame, payload);
+  }
+
+  /** What the gateway answers itself, and the first request of a connection. */
+  async #handleOwn(header: DecodedRequestHeader, frame: Buffer, payload: Buffer): Promise<void> {
     const name = apiByKey(header.apiKey)?.name;
     if (name === 'ApiVersions') return this.#apiVersions(header, payload);
     if (name === 'SaslHandshake') return this.#saslHandshake(header, payload);
     if (name === 'SaslAuthenticate') return this.#saslAuthenticate(header, payload);
     if (this.#authentication.underWay) return this.#refuseUnauthenticated(`${name ?? `API ${header.apiKey}`} in the middle of authentication`);
-    if (this.#session === null) {
-      const principal = this.#arrival.certificatePrincipal;
-      if (principal === null) return this.#refuseUnauthenticated(`${name ?? `API ${header.apiKey}`} before authentication`);
-      await this.#enter(principal, header.clientId ?? '');
-    }
-    return this.#requests?.take(header, payload);
+    const principal = this.#arrival.certificatePrincipal;
+    if (principal === null) return this.#refuseUnauthenticated(`${name ?? `API ${header.apiKey}`} before authentication`);
+    await this.#enter(principal, header.clientId ?? '');
+    await this.#requests?.take(header, frame);
   }
 
   async #apiVersions(header: DecodedRequestHeader, payload: Buffer): Promise<void> {

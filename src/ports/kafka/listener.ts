@@ -13,6 +13,7 @@ import type { BrokerTarget } from './cluster.ts';
 import { type Arrival, ClientConnection } from './connection.ts';
 import type { ConnectionParts } from './parts.ts';
 import { parseProxyHeader } from './proxy-protocol.ts';
+import { type Reader, detectTakeOver, readChunks, takeOver } from './reads.ts';
 import { contextOf, digestOf, readServerFiles } from './server-tls.ts';
 
 const backlog = 1_024;
@@ -27,6 +28,8 @@ export class Listener {
   /** TLS handshakes under way, by the ends of their connections: what was known of a socket before TLS. */
   readonly #handshakes = new Map<string, Handshake>();
   #tlsServer: TlsServer | null = null;
+  /** Accepted sockets read into one buffer each: not under TLS, and not behind a PROXY header, which is read first. */
+  #readsDirectly = false;
   #certificatesTimer: NodeJS.Timeout | null = null;
   #certificatesDigest = '';
   #bound: HostPort | null = null;
@@ -48,6 +51,7 @@ export class Listener {
   async start(): Promise<void> {
     const { listen, advertise } = this.#parts.settings;
     if (listen.tls !== undefined) await this.#startTls(listen.tls);
+    this.#readsDirectly = listen.tls === undefined && listen.proxyProtocol === 'off' && (await detectTakeOver());
     try {
       this.#bound = await this.#open(listen.host, listen.port, 'bootstrap');
       if (advertise.mode === 'ports') {
@@ -86,7 +90,7 @@ export class Listener {
   }
 
   #open(host: string, port: number, target: BrokerTarget): Promise<HostPort> {
-    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket, target));
+    const server = createServer({ noDelay: true, pauseOnConnect: this.#readsDirectly }, (socket) => this.#accept(socket, target));
     this.#servers.push(server);
     return new Promise((resolve, reject) => {
       server.once('error', (cause) => {
@@ -153,7 +157,7 @@ export class Listener {
 
   #unwrap(socket: Socket, facts: ArrivalFacts): void {
     if (this.#tlsServer === null) {
-      this.#hand(socket, { ...facts, socket, tls: false, certificatePrincipal: null });
+      this.#handPlain(socket, facts);
       return;
     }
     const key = endsOf(socket);
@@ -219,7 +223,9 @@ export class Listener {
       secure.destroy();
       return;
     }
-    this.#hand(raw, { ...facts, target, socket: secure, tls: true, certificatePrincipal: certificate });
+    const reader: Reader = { onBytes: () => {} };
+    readChunks(secure, reader);
+    this.#hand(raw, { ...facts, target, socket: secure, reader, tls: true, certificatePrincipal: certificate });
   }
 
   /** In SNI mode the name says which broker is meant; a client without one is at the door, as with a plain address. */
@@ -228,6 +234,13 @@ export class Listener {
     if (advertise.mode !== 'sni') return target;
     const name = secure.servername;
     return typeof name === 'string' && name !== '' ? nodeForServerName(advertise, name) : 'bootstrap';
+  }
+
+  #handPlain(socket: Socket, facts: ArrivalFacts): void {
+    const reader: Reader = { onBytes: () => {} };
+    const taken = this.#readsDirectly ? takeOver(socket, reader) : null;
+    if (taken === null) readChunks(socket, reader);
+    this.#hand(socket, { ...facts, socket: taken ?? socket, reader, tls: false, certificatePrincipal: null });
   }
 
   #hand(raw: Socket, arrival: Arrival): void {

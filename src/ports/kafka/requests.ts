@@ -1,35 +1,46 @@
 /**
  * The authenticated part of a connection: request → handler → durable audit → upstream → handler → answer.
  * One upstream connection per client connection: sharing one would let a long poll hold up somebody else.
+ *
+ * Where nothing has to be waited for, a request is decided and forwarded within the turn that read it, and its bytes
+ * leave as they came: the memory they were read into is lent, and nothing is read over it before they have left.
  */
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { connectionBufferBytesMax } from '../../lib/limits.ts';
-import type { Answer, AnswerQueue } from './answers.ts';
+import type { AnswerQueue } from './answers.ts';
 import { servedRange } from './api-versions.ts';
 import { handlerFor } from './apis/catalogue.ts';
-import { type ApiHandler, type Exchange, type ForwardVerdict, RequestAccess } from './apis/handler.ts';
+import { type ApiHandler, type Exchange, type ForwardVerdict, RequestAccess, type Verdict } from './apis/handler.ts';
 import type { BrokerTarget } from './cluster.ts';
 import type { ConnectionParts } from './parts.ts';
 import {
   type ApiName,
-  type Draft,
   type DecodedRequestHeader,
+  type Draft,
   type RequestMessages,
-  type ResponseMessages,
   apiByKey,
   decodeRequest,
-  decodeResponse,
   encodeRequest,
   encodeResponse,
   errorCodes,
 } from './protocol/protocol.ts';
+import { ResponseRelay } from './responses.ts';
 import type { UpstreamConnection } from './upstream.ts';
+import type { VersionRange } from './versions.ts';
+
+/** Produce is 0. */
+const fetchKey = 1;
 
 export interface PipelineEvents {
-  /** Something changed that `takesMore` depends on. */
+  /** Something changed that `takesMore` or `lent` depends on. */
   changed(): void;
   close(reason: string): void;
+}
+
+/** A request API as this connection serves it. */
+interface Served {
+  readonly handler: ApiHandler<ApiName>;
+  readonly range: VersionRange;
 }
 
 export class RequestPipeline {
@@ -38,11 +49,11 @@ export class RequestPipeline {
   readonly #target: BrokerTarget;
   readonly #parts: ConnectionParts;
   readonly #events: PipelineEvents;
+  /** By API key; `null` for what is not served. */
+  readonly #served = new Map<number, Served | null>();
   #upstream: UpstreamConnection | null = null;
+  #relay: ResponseRelay | null = null;
   #closed = false;
-  #upstreamPaused = false;
-  /** Of answers that are being looked at: their entries may have to reach the disk first. */
-  #inspectedBytes = 0;
 
   constructor(session: GateSession, answers: AnswerQueue, target: BrokerTarget, parts: ConnectionParts, events: PipelineEvents) {
     this.session = session;
@@ -56,199 +67,203 @@ export class RequestPipeline {
     return this.#upstream === null || this.#upstream.takesMore;
   }
 
-  clientDrained(): void {
-    this.#balance();
+  /** True while frames that were taken have not left for the broker: their memory must be left alone. */
+  get lent(): boolean {
+    return this.#upstream !== null && this.#upstream.unsent;
   }
 
-  /** The broker is read no faster than answers can be looked at and leave. */
-  #balance(): void {
-    const full = this.#answers.backedUp || this.#inspectedBytes > connectionBufferBytesMax;
-    if (full === this.#upstreamPaused) return;
-    this.#upstreamPaused = full;
-    if (full) this.#upstream?.pause();
-    else this.#upstream?.resume();
+  clientFlushed(): void {
+    this.#relay?.clientFlushed();
+  }
+
+  /** From here to `release` nothing leaves for the broker. */
+  hold(): void {
+    this.#upstream?.hold();
+  }
+
+  release(): void {
+    this.#upstream?.release();
   }
 
   close(reason: string): void {
     this.#closed = true;
+    this.#relay?.close();
     this.#upstream?.close(reason);
   }
 
-  /** @throws ProtocolError where the request's bytes make no sense */
-  async take(header: DecodedRequestHeader, payload: Buffer): Promise<void> {
-    const upstream = this.#upstream ?? (await this.#connect());
-    if (upstream === null) return;
-    const handler = handlerFor(header.apiKey);
-    const range = servedRange(header.apiKey, upstream.versions);
-    if (handler === undefined || range === null || header.apiVersion < range.min || header.apiVersion > range.max) {
-      // As a broker does: a request whose version it does not know can be neither read nor answered.
-      const label = `${apiByKey(header.apiKey)?.name ?? `API ${header.apiKey}`} v${header.apiVersion}`;
-      this.session.refuse('unsupported-api', `${label} is not served`, label);
-      this.#events.close(`${label} is not served`);
-      return;
+  /**
+   * @param frame with its size; lent until the promise resolves, or where there is none, until `lent` is false
+   * @returns a promise where something has to be waited for before the next request may be taken
+   * @throws ProtocolError where the request's bytes make no sense
+   */
+  take(header: DecodedRequestHeader, frame: Buffer): Promise<void> | null {
+    const upstream = this.#upstream;
+    if (upstream === null) return this.#connectAndTake(header, frame);
+    const served = this.#servedBy(header.apiKey, upstream);
+    if (served === null || header.apiVersion < served.range.min || header.apiVersion > served.range.max) {
+      this.#refuseUnserved(header);
+      return null;
     }
-    await this.#run(handler, header, payload, upstream);
+    // Handlers of Produce and Fetch keep no bytes of their requests; of the others, which are small, any may.
+    const bytes = header.apiKey <= fetchKey ? frame : Buffer.from(frame);
+    return this.#run(served.handler, header, bytes, upstream);
   }
 
-  async #run<N extends ApiName>(
-    handler: ApiHandler<N>,
-    header: DecodedRequestHeader,
-    payload: Buffer,
-    upstream: UpstreamConnection,
-  ): Promise<void> {
-    const { name } = handler;
+  async #connectAndTake(header: DecodedRequestHeader, frame: Buffer): Promise<void> {
+    if (await this.#connect()) await this.take(header, frame);
+  }
+
+  #servedBy(apiKey: number, upstream: UpstreamConnection): Served | null {
+    const known = this.#served.get(apiKey);
+    if (known !== undefined) return known;
+    const handler = handlerFor(apiKey);
+    const range = servedRange(apiKey, upstream.versions);
+    const served = handler === undefined || range === null ? null : { handler, range };
+    // An unknown key is a client's to choose: only keys of the specification are remembered.
+    if (apiByKey(apiKey) !== undefined) this.#served.set(apiKey, served);
+    return served;
+  }
+
+  /** As a broker does: a request whose version it does not know can be neither read nor answered. */
+  #refuseUnserved({ apiKey, apiVersion }: DecodedRequestHeader): void {
+    const label = `${apiByKey(apiKey)?.name ?? `API ${apiKey}`} v${apiVersion}`;
+    this.session.refuse('unsupported-api', `${label} is not served`, label);
+    this.#events.close(`${label} is not served`);
+  }
+
+  #run<N extends ApiName>(handler: ApiHandler<N>, header: DecodedRequestHeader, frame: Buffer, upstream: UpstreamConnection): Promise<void> | null {
     const version = header.apiVersion;
-    const request = decodeRequest(name, version, payload, header.headerBytes);
+    const request = decodeRequest(handler.name, version, frame.subarray(4), header.headerBytes);
     const { session } = this;
     const exchange: Exchange<N> = {
-      name,
+      name: handler.name,
       version,
       request,
-      access: new RequestAccess(session, `${name} v${version}`),
+      access: new RequestAccess(session, requestLabel(handler.name, version)),
       cluster: this.#parts.cluster,
       addresses: this.#parts.addresses,
       upstreamVersions: upstream.versions,
       connection: upstream,
     };
-    let verdict;
     try {
-      verdict = handler.handle(exchange);
-      if (verdict instanceof Promise) verdict = await verdict;
-      const durable = session.durable();
-      if (durable !== null) await durable;
+      const verdict = handler.handle(exchange);
+      const durable = verdict instanceof Promise ? null : session.durable();
+      if (verdict instanceof Promise || durable !== null) return this.#later(handler, header, frame, upstream, exchange, verdict, durable);
+      this.#carryOut(handler, verdict, header, frame, upstream, request);
     } catch (error) {
       this.#unavailable(handler, request, header, error);
-      return;
     }
-    if (this.#closed) return;
+    return null;
+  }
+
+  async #later<N extends ApiName>(
+    handler: ApiHandler<N>,
+    header: DecodedRequestHeader,
+    frame: Buffer,
+    upstream: UpstreamConnection,
+    { request, access }: Exchange<N>,
+    deciding: Verdict<N> | Promise<Verdict<N>>,
+    durable: Promise<void> | null,
+  ): Promise<void> {
+    try {
+      const verdict = await deciding;
+      await (durable ?? access.session.durable());
+      if (!this.#closed) this.#carryOut(handler, verdict, header, frame, upstream, request);
+    } catch (error) {
+      this.#unavailable(handler, request, header, error);
+    }
+  }
+
+  #carryOut<N extends ApiName>(
+    handler: ApiHandler<N>,
+    verdict: Verdict<N>,
+    header: DecodedRequestHeader,
+    frame: Buffer,
+    upstream: UpstreamConnection,
+    request: RequestMessages[N],
+  ): void {
     if (verdict.kind === 'close') {
       this.#events.close(verdict.reason);
       return;
     }
     if (verdict.kind === 'answer') {
-      const frame = encodeResponse(name, version, header.correlationId, verdict.response);
-      this.#answers.reserve(name, version).settle([frame], 'refused');
+      this.#answer(handler.name, header, verdict.response);
       return;
     }
-    this.#forward(handler, verdict, header, payload, upstream);
+    this.#forward(handler, verdict, header, frame, upstream, request);
   }
 
   #forward<N extends ApiName>(
-    handler: ApiHandler<N>,
+    { name }: ApiHandler<N>,
     verdict: ForwardVerdict<N>,
     header: DecodedRequestHeader,
-    payload: Buffer,
+    frame: Buffer,
     upstream: UpstreamConnection,
+    request: RequestMessages[N],
   ): void {
-    const { name } = handler;
     const version = verdict.upstreamVersion ?? header.apiVersion;
-    const parts =
-      verdict.request === undefined && version === header.apiVersion
-        ? [sizePrefix(payload), payload]
-        : [encodeRequest(name, version, header, verdict.request ?? asDraft<RequestMessages[N]>(decodeRequest(name, header.apiVersion, payload, header.headerBytes)))];
+    const changed = verdict.request ?? (version === header.apiVersion ? null : asDraft<RequestMessages[N]>(request));
+    const sent = changed === null ? frame : encodeRequest(name, version, header, changed);
     if (verdict.noResponse === true) {
-      upstream.send(parts, null);
+      upstream.send(sent, null);
       return;
     }
     const answer = this.#answers.reserve(name, header.apiVersion);
-    upstream.send(parts, (response) => {
-      void this.#answer(handler, verdict, header, response, answer);
-    });
+    upstream.send(sent, this.#relay?.taker(name, verdict, header, this.session, answer) ?? null);
   }
 
-  async #answer<N extends ApiName>(
-    handler: ApiHandler<N>,
-    verdict: ForwardVerdict<N>,
-    header: DecodedRequestHeader,
-    payload: Buffer,
-    answer: Answer,
-  ): Promise<void> {
-    try {
-      if (payload.length < 4 || payload.readInt32BE(0) !== header.correlationId) {
-        this.#events.close('the broker answered out of order');
-        return;
-      }
-      const version = verdict.upstreamVersion ?? header.apiVersion;
-      this.#inspectedBytes += payload.length;
-      this.#balance();
-      const changed = await this.#inspect(handler.name, verdict, version, header.apiVersion, payload).finally(() => {
-        this.#inspectedBytes -= payload.length;
-      });
-      const parts =
-        changed === null
-          ? [sizePrefix(payload), payload]
-          : [encodeResponse(handler.name, header.apiVersion, header.correlationId, asDraft<ResponseMessages[N]>(changed))];
-      answer.settle(parts, 'forwarded');
-      this.#balance();
-    } catch (error) {
-      // Fail closed: an answer that cannot be read cannot be filtered either.
-      this.session.refuse('response-unreadable', messageOf(error), `${handler.name} v${header.apiVersion}`);
-      this.#parts.logger.error({ api: handler.name, version: header.apiVersion, error: messageOf(error) }, 'a response could not be filtered');
-      this.#events.close('a response could not be filtered');
-    }
-  }
-
-  /** @returns the message to encode again, or `null` where the broker's own bytes may pass */
-  async #inspect<N extends ApiName>(
-    name: N,
-    verdict: ForwardVerdict<N>,
-    upstreamVersion: number,
-    clientVersion: number,
-    payload: Buffer,
-  ): Promise<ResponseMessages[N] | null> {
-    if (verdict.onResponse === undefined && upstreamVersion === clientVersion) return null;
-    const { message } = decodeResponse(name, upstreamVersion, payload);
-    let changed = verdict.onResponse?.(message) ?? false;
-    if (changed instanceof Promise) changed = await changed;
-    const durable = this.session.durable();
-    if (durable !== null) await durable;
-    return changed || upstreamVersion !== clientVersion ? message : null;
+  #answer<N extends ApiName>(name: N, header: DecodedRequestHeader, response: Parameters<typeof encodeResponse<N>>[3]): void {
+    const frame = encodeResponse(name, header.apiVersion, header.correlationId, response);
+    this.#answers.reserve(name, header.apiVersion).settle([frame], 'refused');
   }
 
   /** Nothing may go on: the request is refused in its own shape, or the connection is closed where it has none. */
   #unavailable<N extends ApiName>(handler: ApiHandler<N>, request: RequestMessages[N], header: DecodedRequestHeader, error: unknown): void {
     const reason = messageOf(error);
     this.#parts.logger.warn({ api: handler.name, reason }, 'a request was refused: it could not be decided');
-    this.session.refuse('unavailable', reason, `${handler.name} v${header.apiVersion}`);
+    this.session.refuse('unavailable', reason, requestLabel(handler.name, header.apiVersion));
     const response = handler.refuse(request, handler.unavailableCode ?? errorCodes.KAFKA_STORAGE_ERROR, header.apiVersion);
-    if (response === null) {
-      this.#events.close(reason);
-      return;
-    }
-    const frame = encodeResponse(handler.name, header.apiVersion, header.correlationId, response);
-    this.#answers.reserve(handler.name, header.apiVersion).settle([frame], 'refused');
+    if (response === null) this.#events.close(reason);
+    else this.#answer(handler.name, header, response);
   }
 
-  async #connect(): Promise<UpstreamConnection | null> {
+  async #connect(): Promise<boolean> {
     try {
       const upstream = await this.#parts.cluster.connect(this.#target);
       if (this.#closed) {
         upstream.close('the client is gone');
-        return null;
+        return false;
       }
       this.#upstream = upstream;
+      const relay = new ResponseRelay(upstream, this.#answers, this.#parts.logger, (reason) => this.#events.close(reason));
+      this.#relay = relay;
       upstream.attach({
         onClose: (reason) => this.#events.close(reason),
         onDrain: () => this.#events.changed(),
+        onTurn: (begins) => (begins ? this.#answers.beginTurn() : this.#answers.endTurn()),
+        mayReadOn: (borrowed) => relay.mayReadOn(borrowed),
       });
-      return upstream;
+      return true;
     } catch (error) {
       const reason = messageOf(error);
       this.#parts.observer.upstreamFailed(this.#parts.settings.name, reason);
       this.#parts.logger.warn({ target: String(this.#target), reason }, 'no connection to the broker behind');
       this.#events.close('the upstream cannot be reached');
-      return null;
+      return false;
     }
   }
+}
+
+const labels = new Map<string, string[]>();
+
+/** `Fetch v17`, made once. */
+function requestLabel(name: ApiName, version: number): string {
+  let known = labels.get(name);
+  if (known === undefined) labels.set(name, (known = []));
+  return (known[version] ??= `${name} v${version}`);
 }
 
 /** A whole message is a draft of itself; the compiler cannot see that through a type parameter. */
 function asDraft<T>(message: T): Draft<T> {
   return message as Draft<T>;
-}
-
-function sizePrefix(payload: Buffer): Buffer {
-  const prefix = Buffer.allocUnsafe(4);
-  prefix.writeInt32BE(payload.length, 0);
-  return prefix;
 }

@@ -3,7 +3,7 @@
  * own questions) in order, pairs each response with its request, and re-authenticates itself in between (KIP-368).
  */
 import { readFile } from 'node:fs/promises';
-import { connect as connectPlain, isIP, type Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import { connectionBufferBytesMax, responseFrameBytesMax } from '../../lib/limits.ts';
@@ -12,6 +12,7 @@ import {
   type ApiName,
   type Draft,
   FrameReader,
+  type FrameSink,
   type RequestMessages,
   type ResponseMessages,
   apiByName,
@@ -20,6 +21,8 @@ import {
   errorCodes,
   errorName,
 } from './protocol/protocol.ts';
+import { Outlet } from './outlet.ts';
+import { type Reader, connectReading, readChunks } from './reads.ts';
 import { authenticateUpstream } from './upstream-sasl.ts';
 import { BrokerVersions } from './versions.ts';
 
@@ -36,13 +39,26 @@ export interface UpstreamEvents {
   onClose(reason: string): void;
   /** The connection takes more again after `send` said it was full. */
   onDrain(): void;
+  /** A turn's responses are about to be handed over, and have been: what they lead to may leave in one call. */
+  onTurn(begins: boolean): void;
+  /**
+   * Asked after a turn: false where no more may be read before `resume`.
+   * @param borrowed what was handed over lies in memory that the next read writes over
+   */
+  mayReadOn(borrowed: boolean): boolean;
 }
 
-type Waiting = (payload: Buffer) => void;
+/** Takes one response. */
+export interface ResponseTaker {
+  /** The whole frame, size first; its memory is lent until `UpstreamEvents.mayReadOn` lets go. */
+  whole(frame: Buffer): void;
+  /** Asked where the frame is larger than what has come: takes it in pieces, or `null` for `whole`. */
+  large?(size: number): FrameSink | null;
+}
 
 interface Sending {
-  readonly parts: readonly Buffer[];
-  readonly onResponse: Waiting | null;
+  readonly frame: Buffer;
+  readonly taker: ResponseTaker | null;
 }
 
 export class UpstreamConnection {
@@ -52,7 +68,8 @@ export class UpstreamConnection {
   readonly #settings: UpstreamSettings;
   readonly #socket: Socket;
   readonly #frames = new FrameReader(responseFrameBytesMax);
-  readonly #waiting: Waiting[] = [];
+  readonly #outlet: Outlet;
+  readonly #waiting: ResponseTaker[] = [];
   #events: UpstreamEvents | null = null;
   #closedBecause: string | null = null;
   #nextCorrelationId = 1;
@@ -62,14 +79,15 @@ export class UpstreamConnection {
   #paused = false;
   #reauthenticateTimer: NodeJS.Timeout | null = null;
 
-  private constructor(socket: Socket, address: HostPort, settings: UpstreamSettings) {
+  private constructor({ socket, reader }: Dialled, address: HostPort, settings: UpstreamSettings) {
     this.#socket = socket;
+    this.#outlet = new Outlet(socket, () => this.#events?.onDrain());
     this.address = address;
     this.#settings = settings;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, keepAliveAfterMs);
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
-    socket.on('drain', () => this.#events?.onDrain());
+    reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
+    this.#frames.onLarge = (size) => this.#sinkFor(size);
     socket.on('error', (error) => this.close(`upstream ${address.host}:${address.port} failed: ${error.message}`));
     socket.on('end', () => this.close(`upstream ${address.host}:${address.port} closed the connection`));
     socket.on('close', () => this.close(`upstream ${address.host}:${address.port} closed the connection`));
@@ -81,8 +99,7 @@ export class UpstreamConnection {
    * @throws SluiceError `upstream-unreachable`, `upstream-authentication-failed`, `secret-unreadable`
    */
   static async open(address: HostPort, settings: UpstreamSettings): Promise<UpstreamConnection> {
-    const socket = await dial(address, settings.tls);
-    const connection = new UpstreamConnection(socket, address, settings);
+    const connection = new UpstreamConnection(await dial(address, settings.tls), address, settings);
     try {
       connection.versions = await connection.#learnVersions();
       await connection.#authenticate();
@@ -104,18 +121,32 @@ export class UpstreamConnection {
 
   /** False while the other end does not keep up or the gateway re-authenticates: whoever feeds it should pause. */
   get takesMore(): boolean {
-    return this.#heldBack === null && this.#socket.writableLength < connectionBufferBytesMax;
+    return this.#heldBack === null && this.#outlet.unsentBytes < connectionBufferBytesMax;
   }
 
-  /** Sends parts of whole frames; `onResponse` gets the response's payload, in order. `null`: none will come. */
-  send(parts: readonly Buffer[], onResponse: Waiting | null): void {
+  /** True while frames that were sent have not left: their memory is still needed. */
+  get unsent(): boolean {
+    return this.#outlet.unsentBytes > 0 || (this.#heldBack !== null && this.#heldBack.length > 0);
+  }
+
+  /** From here to `release` nothing leaves: what a turn sends leaves in one call. */
+  hold(): void {
+    this.#outlet.hold();
+  }
+
+  release(): void {
+    this.#outlet.release();
+  }
+
+  /** Sends a whole frame, whose memory is lent until `unsent` is false. `null`: no response will come. */
+  send(frame: Buffer, taker: ResponseTaker | null): void {
     if (this.#closedBecause !== null) return;
     if (this.#heldBack !== null) {
-      this.#heldBack.push({ parts, onResponse });
+      this.#heldBack.push({ frame, taker });
       return;
     }
-    this.#write(parts);
-    if (onResponse !== null) this.#waiting.push(onResponse);
+    this.#outlet.write(frame);
+    if (taker !== null) this.#waiting.push(taker);
   }
 
   /** A question of the gateway's own. @throws SluiceError `upstream-unreachable` when the connection ends first */
@@ -135,7 +166,9 @@ export class UpstreamConnection {
   }
 
   resume(): void {
+    if (!this.#paused) return;
     this.#paused = false;
+    this.#frames.recycle();
     this.#socket.resume();
   }
 
@@ -144,6 +177,7 @@ export class UpstreamConnection {
     this.#closedBecause = reason;
     if (this.#reauthenticateTimer !== null) clearTimeout(this.#reauthenticateTimer);
     // What was sent already still goes out: a client that produces with acks=0 and leaves has nothing but this.
+    this.#outlet.flush();
     this.#socket.end();
     this.#socket.resume();
     setTimeout(() => this.#socket.destroy(), flushTimeoutMs).unref();
@@ -167,49 +201,64 @@ export class UpstreamConnection {
       };
       const timer = setTimeout(() => this.close('it did not answer in time'), ownRequestTimeoutMs);
       this.#rejections.add(reject);
-      const onPayload = (payload: Buffer): void =>
-        settle(() => {
-          try {
-            resolve(read(payload));
-          } catch (error) {
-            reject(error instanceof Error ? error : new Error(String(error)));
-          }
-        });
+      const taker: ResponseTaker = {
+        whole: (frame) =>
+          settle(() => {
+            try {
+              // Copied: what is read may be looked at in a later turn.
+              resolve(read(Buffer.from(frame.subarray(4))));
+            } catch (error) {
+              reject(error instanceof Error ? error : new Error(String(error)));
+            }
+          }),
+      };
       if (bypassHold) {
-        this.#write([frame]);
-        this.#waiting.push(onPayload);
+        this.#outlet.write(frame);
+        this.#waiting.push(taker);
       } else {
-        this.send([frame], onPayload);
+        this.send(frame, taker);
       }
     });
   }
 
-  #write(parts: readonly Buffer[]): void {
-    if (parts.length === 1) {
-      this.#socket.write(parts[0] as Buffer);
-      return;
-    }
-    this.#socket.cork();
-    for (const part of parts) this.#socket.write(part);
-    this.#socket.uncork();
-  }
-
-  #onData(chunk: Buffer): void {
+  #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closedBecause !== null) return;
+    this.#events?.onTurn(true);
     try {
-      this.#frames.push(chunk);
-      for (let payload = this.#frames.next(); payload !== null; payload = this.#frames.next()) {
-        const waiting = this.#waiting.shift();
-        if (waiting === undefined) {
-          this.close('the broker sent a response that nobody asked for');
-          return;
-        }
-        waiting(payload);
-        if (this.#closedBecause !== null) return;
-        this.#reauthenticateWhenIdle();
-      }
+      this.#frames.push(bytes);
+      this.#handOver();
     } catch (error) {
       this.close(`the broker's bytes make no sense: ${messageOf(error)}`);
+    }
+    this.#events?.onTurn(false);
+    if (this.#events?.mayReadOn(borrowed) === false) this.pause();
+    if (this.#events?.mayReadOn(true) === true) this.#frames.recycle();
+  }
+
+  /** The sink of the response that is due, where its taker wants it in pieces. */
+  #sinkFor(size: number): FrameSink | null {
+    const sink = this.#waiting[0]?.large?.(size) ?? null;
+    if (sink === null) return null;
+    return {
+      push: (bytes) => sink.push(bytes),
+      end: () => {
+        this.#waiting.shift();
+        sink.end();
+        this.#reauthenticateWhenIdle();
+      },
+    };
+  }
+
+  #handOver(): void {
+    for (let frame = this.#frames.nextFrame(); frame !== null; frame = this.#frames.nextFrame()) {
+      const taker = this.#waiting.shift();
+      if (taker === undefined) {
+        this.close('the broker sent a response that nobody asked for');
+        return;
+      }
+      taker.whole(frame);
+      if (this.#closedBecause !== null) return;
+      this.#reauthenticateWhenIdle();
     }
   }
 
@@ -282,8 +331,7 @@ export class UpstreamConnection {
         this.#heldBack = null;
         this.#reauthenticating = false;
         if (this.#paused) this.#socket.pause();
-        if (held.length > 0) this.#write(held.flatMap(({ parts }) => parts));
-        for (const { onResponse } of held) if (onResponse !== null) this.#waiting.push(onResponse);
+        for (const { frame, taker } of held) this.send(frame, taker);
         this.#events?.onDrain();
       },
       (error: unknown) => this.close(messageOf(error)),
@@ -291,13 +339,20 @@ export class UpstreamConnection {
   }
 }
 
-async function dial(address: HostPort, tls: ClientTlsSettings | undefined): Promise<Socket> {
+interface Dialled {
+  readonly socket: Socket;
+  /** Where its bytes go: set before anything can come, for a broker never speaks first. */
+  readonly reader: Reader;
+}
+
+async function dial(address: HostPort, tls: ClientTlsSettings | undefined): Promise<Dialled> {
   const files = tls === undefined ? null : await readTlsFiles(tls);
-  return new Promise<Socket>((resolve, reject) => {
+  const reader: Reader = { onBytes: () => {} };
+  return new Promise<Dialled>((resolve, reject) => {
     const name = tls?.serverName ?? address.host;
     const socket =
       files === null
-        ? connectPlain({ host: address.host, port: address.port })
+        ? connectReading({ host: address.host, port: address.port }, reader)
         : connectTls({
             host: address.host,
             port: address.port,
@@ -315,7 +370,8 @@ async function dial(address: HostPort, tls: ClientTlsSettings | undefined): Prom
     socket.once(files === null ? 'connect' : 'secureConnect', () => {
       clearTimeout(timer);
       socket.off('error', fail);
-      resolve(socket);
+      if (files !== null) readChunks(socket, reader);
+      resolve({ socket, reader });
     });
   });
 }

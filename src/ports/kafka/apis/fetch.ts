@@ -12,12 +12,14 @@ import {
   type FetchResponse,
   type FetchResponseFetchableTopicResponse,
   type FetchResponsePartitionData,
+  FetchScan,
+  ProtocolError,
   batches,
   errorCodes,
   isControl,
 } from '../protocol/protocol.ts';
 import { rewriteBrokers } from './broker-addresses.ts';
-import type { ApiHandler, Exchange, Verdict } from './handler.ts';
+import type { ApiHandler, Exchange, ResponseScan, Verdict } from './handler.ts';
 
 /** From here on topics are named by id. */
 const topicIdVersion = 13;
@@ -35,7 +37,8 @@ export const fetch: ApiHandler<'Fetch'> = {
     version >= sessionVersion ? { errorCode: code, responses: [] } : { responses: everyPartition(request, code) },
 };
 
-async function handle(exchange: Exchange<'Fetch'>): Promise<Verdict<'Fetch'>> {
+/** Within the turn where every topic id is known, so that nothing has to wait on the hot path. */
+function handle(exchange: Exchange<'Fetch'>): Verdict<'Fetch'> | Promise<Verdict<'Fetch'>> {
   const { request, version, access, cluster } = exchange;
   if (version >= sessionVersion && request.sessionId !== 0) {
     access.refused('fetch-session-unknown', `fetch session ${request.sessionId} was not made by this gateway`);
@@ -45,7 +48,12 @@ async function handle(exchange: Exchange<'Fetch'>): Promise<Verdict<'Fetch'>> {
     access.refused('follower-fetch', 'a fetch as a replica: brokers do not come through the gateway');
     return { kind: 'answer', response: { responses: everyPartition(request, errorCodes.TOPIC_AUTHORIZATION_FAILED) } };
   }
-  if (version >= topicIdVersion) await cluster.resolveTopics(request.topics.map(({ topicId }) => topicId));
+  if (version < topicIdVersion || request.topics.every(({ topicId }) => cluster.topicName(topicId) !== undefined)) return decide(exchange);
+  return cluster.resolveTopics(request.topics.map(({ topicId }) => topicId)).then(() => decide(exchange));
+}
+
+function decide(exchange: Exchange<'Fetch'>): Verdict<'Fetch'> {
+  const { request, version, access, cluster } = exchange;
   const denied: FetchResponseFetchableTopicResponse[] = [];
   const allowed = request.topics.flatMap((topic) => {
     const name = version >= topicIdVersion ? cluster.topicName(topic.topicId) : topic.topic;
@@ -67,6 +75,8 @@ async function handle(exchange: Exchange<'Fetch'>): Promise<Verdict<'Fetch'>> {
     kind: 'forward',
     ...(unchanged ? {} : { request: { ...request, topics: allowed, sessionEpoch: finalEpoch, forgottenTopicsData: [] } }),
     onResponse: (response) => deliver(exchange, response, denied, revision),
+    // What is denied has to be added to the answer, and a policy that changed meanwhile to be held against it: whole.
+    ...(denied.length > 0 ? {} : { streams: (payloadBytes) => (access.session.revision === revision ? scanOf(exchange, payloadBytes) : null) }),
   };
 }
 
@@ -98,6 +108,29 @@ function deliver(
     changed = true;
   }
   return changed;
+}
+
+/** Counts what passes; brokers' addresses are blanked by the scan. */
+function scanOf({ version, access, cluster }: Exchange<'Fetch'>, payloadBytes: number): ResponseScan {
+  let topic: string | undefined;
+  const scan = new FetchScan(payloadBytes, version, {
+    topic(name, topicId) {
+      topic = version >= topicIdVersion ? cluster.topicName(topicId) : name;
+    },
+    partition() {},
+    records(partition, firstOffset, lastOffset, records, bytes) {
+      if (topic !== undefined) access.session.account({ action: 'read', topic, partition, firstOffset, lastOffset, records, bytes });
+    },
+    brokers: (brokers) => cluster.learnBrokers(brokers),
+    end() {},
+  });
+  return {
+    push: (bytes) => scan.push(bytes),
+    end() {
+      if (!scan.ended) throw new ProtocolError('truncated', payloadBytes, 'The answer to a fetch ends too soon');
+    },
+    cut: () => scan.cut(),
+  };
 }
 
 function account(exchange: Exchange<'Fetch'>, topic: string, partition: FetchResponsePartitionData): void {

@@ -39,6 +39,20 @@ export interface ForwardVerdict<N extends ApiName> {
    * @returns true where it changed something and the response must be encoded again
    */
   readonly onResponse?: (response: ResponseMessages[N]) => boolean | Promise<boolean>;
+  /**
+   * Asked when a large response begins to arrive: a scan lets it pass as it comes, `null` has it read whole.
+   * @param payloadBytes size of the response's payload, without the frame's own size
+   */
+  readonly streams?: (payloadBytes: number) => ResponseScan | null;
+}
+
+/** Looks at a response's payload while it passes. What it throws closes the connection. */
+export interface ResponseScan {
+  /** The payload's next bytes; a view that is only good during the call, and that may be written to. */
+  push(bytes: Buffer): void;
+  end(): void;
+  /** The connection ends before the response has passed whole; what has passed counts. */
+  cut(): void;
 }
 
 export interface AnswerVerdict<N extends ApiName> {

@@ -5,7 +5,6 @@
  */
 import {
   type ProduceRequest,
-  type ProduceRequestPartitionProduceData,
   type ProduceResponse,
   type ProduceResponseTopicProduceResponse,
   batches,
@@ -25,7 +24,14 @@ export const produce: ApiHandler<'Produce'> = {
   refuse: (request, code) => (request.acks === 0 ? null : { responses: everyPartition(request, code) }),
 };
 
-async function handle(exchange: Exchange<'Produce'>): Promise<Verdict<'Produce'>> {
+/** Within the turn where every topic id is known, so that nothing has to wait on the hot path. */
+function handle(exchange: Exchange<'Produce'>): Verdict<'Produce'> | Promise<Verdict<'Produce'>> {
+  const { request, version, cluster } = exchange;
+  if (version < topicIdVersion || request.topicData.every(({ topicId }) => cluster.topicName(topicId) !== undefined)) return decide(exchange);
+  return cluster.resolveTopics(request.topicData.map(({ topicId }) => topicId)).then(() => decide(exchange));
+}
+
+function decide(exchange: Exchange<'Produce'>): Verdict<'Produce'> {
   const { request, version, access, cluster } = exchange;
   if (carriesTransaction(request)) {
     const id = request.transactionalId;
@@ -33,7 +39,6 @@ async function handle(exchange: Exchange<'Produce'>): Promise<Verdict<'Produce'>
       return refused(request, everyPartition(request, errorCodes.TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
     }
   }
-  if (version >= topicIdVersion) await cluster.resolveTopics(request.topicData.map(({ topicId }) => topicId));
   const denied: ProduceResponseTopicProduceResponse[] = [];
   const allowed = request.topicData.flatMap((topic) => {
     const name = version >= topicIdVersion ? cluster.topicName(topic.topicId) : topic.name;
@@ -49,15 +54,17 @@ async function handle(exchange: Exchange<'Produce'>): Promise<Verdict<'Produce'>
   });
   if (denied.length > 0 && (request.acks === 0 || allowed.length === 0)) return refused(request, denied);
   const sent: ProduceRequest = denied.length === 0 ? request : { ...request, topicData: allowed };
+  // Counted now: the bytes of the request are gone when its answer comes.
+  const written = countWritten(exchange, sent);
   if (request.acks === 0) {
-    account(exchange, sent, null);
+    for (const partition of written) account(exchange, partition, -1n);
     return { kind: 'forward', noResponse: true };
   }
   return {
     kind: 'forward',
     ...(denied.length === 0 ? {} : { request: sent }),
-    onResponse: (response) => {
-      account(exchange, sent, response);
+    onResponse(response) {
+      accountAll(exchange, written, response);
       response.responses.push(...denied);
       const carriesAddresses = response.nodeEndpoints.length > 0;
       if (carriesAddresses) {
@@ -109,39 +116,48 @@ function carriesTransaction(request: ProduceRequest): boolean {
   );
 }
 
-/** Enters what the broker took, with the offsets it gave; `null` where it gives none (acks=0). */
-function account(exchange: Exchange<'Produce'>, sent: ProduceRequest, response: ProduceResponse | null): void {
-  const given = new Map<string, Map<number, bigint>>();
-  for (const topic of response?.responses ?? []) {
-    const offsets = new Map<number, bigint>();
-    for (const { index, errorCode, baseOffset } of topic.partitionResponses) if (errorCode === 0) offsets.set(index, baseOffset);
-    given.set(topicKey(exchange.version, topic), offsets);
-  }
+/** What a request writes in one partition. */
+interface Written {
+  readonly topic: string;
+  readonly topicKey: string;
+  readonly partition: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+function countWritten({ version, cluster }: Exchange<'Produce'>, sent: ProduceRequest): Written[] {
+  const written: Written[] = [];
   for (const topic of sent.topicData) {
-    const name = exchange.version >= topicIdVersion ? exchange.cluster.topicName(topic.topicId) : topic.name;
+    const name = version >= topicIdVersion ? cluster.topicName(topic.topicId) : topic.name;
     if (name === undefined) continue;
-    for (const partition of topic.partitionData) {
-      const base = response === null ? -1n : given.get(topicKey(exchange.version, topic))?.get(partition.index);
-      if (base !== undefined) accountPartition(exchange, name, partition, base);
+    for (const { index, records } of topic.partitionData) {
+      if (records === null) continue;
+      let count = 0;
+      for (const batch of batches(records)) count += batch.recordsCount;
+      written.push({ topic: name, topicKey: topicKey(version, topic), partition: index, records: count, bytes: records.length });
     }
   }
+  return written;
 }
 
 function topicKey(version: number, topic: { readonly name: string; readonly topicId: string }): string {
   return version >= topicIdVersion ? topic.topicId : topic.name;
 }
 
-function accountPartition(exchange: Exchange<'Produce'>, topic: string, partition: ProduceRequestPartitionProduceData, base: bigint): void {
-  if (partition.records === null) return;
-  let records = 0;
-  for (const batch of batches(partition.records)) records += batch.recordsCount;
-  exchange.access.session.account({
-    action: 'write',
-    topic,
-    partition: partition.index,
-    firstOffset: base,
-    lastOffset: base < 0n ? -1n : base + BigInt(Math.max(records, 1) - 1),
-    records,
-    bytes: partition.records.length,
-  });
+/** Enters what the broker took, with the offsets it gave. */
+function accountAll(exchange: Exchange<'Produce'>, written: readonly Written[], response: ProduceResponse): void {
+  for (const topic of response.responses) {
+    const key = topicKey(exchange.version, topic);
+    for (const { index, errorCode, baseOffset } of topic.partitionResponses) {
+      if (errorCode !== 0) continue;
+      const partition = written.find((other) => other.partition === index && other.topicKey === key);
+      if (partition !== undefined) account(exchange, partition, baseOffset);
+    }
+  }
+}
+
+/** @param base the offset of the first record, or -1 where the broker gives none (acks=0) */
+function account({ access }: Exchange<'Produce'>, { topic, partition, records, bytes }: Written, base: bigint): void {
+  const lastOffset = base < 0n ? -1n : base + BigInt(Math.max(records, 1) - 1);
+  access.session.account({ action: 'write', topic, partition, firstOffset: base, lastOffset, records, bytes });
 }

@@ -117,3 +117,52 @@ test('a large frame in small chunks takes time in line with its size', () => {
   // Copying all that came so far with each chunk would move 512 GB.
   assert.ok(user + system < 3_000_000, `${user + system} µs`);
 });
+
+test('borrowed chunks, written over after each turn, give the same frames; large ones also in pieces', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 64 }), { minLength: 1, maxLength: 20 }),
+      fc.boolean(),
+      (payloads, sizes, pieces) => {
+        const stream = Buffer.concat(payloads.flatMap((payload) => [sizeOf(payload.length), Buffer.from(payload)]));
+        const reader = new FrameReader(1_000);
+        const seen: Buffer[] = [];
+        reader.onLarge = (size) => {
+          if (!pieces) return null;
+          const parts: Buffer[] = [];
+          return {
+            push: (bytes) => void parts.push(Buffer.from(bytes)),
+            end() {
+              const frame = Buffer.concat(parts);
+              assert.equal(frame.length, size + 4);
+              seen.push(frame.subarray(4));
+            },
+          };
+        };
+        const memory = Buffer.alloc(64);
+        for (let at = 0, turn = 0; at < stream.length; turn += 1) {
+          const count = Math.min(sizes[turn % sizes.length] ?? 1, stream.length - at);
+          stream.copy(memory, 0, at, at + count);
+          at += count;
+          reader.push(memory.subarray(0, count));
+          for (let frame = reader.nextFrame(); frame !== null; frame = reader.nextFrame()) {
+            assert.equal(frame.readInt32BE(0), frame.length - 4);
+            seen.push(Buffer.from(frame.subarray(4)));
+          }
+          assert.equal(reader.unreadBytes, 0);
+          memory.fill(0xee);
+          reader.recycle();
+        }
+        assert.deepEqual(seen, payloads.map((payload) => Buffer.from(payload)));
+        assert.equal(reader.bufferedBytes, 0);
+      },
+    ),
+  );
+});
+
+function sizeOf(bytes: number): Buffer {
+  const size = Buffer.alloc(4);
+  size.writeInt32BE(bytes);
+  return size;
+}

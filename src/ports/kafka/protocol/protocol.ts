@@ -13,7 +13,7 @@ export { errorCodes } from './errors.gen.ts';
 export type { ScannedBroker } from './fetch-layout.ts';
 export type { FetchVisitor } from './fetch-scan.ts';
 export { FetchScan } from './fetch-scan.ts';
-export { FrameReader } from './frames.ts';
+export { FrameReader, type FrameSink } from './frames.ts';
 export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
 export {
   decodeData,
