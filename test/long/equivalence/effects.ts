@@ -1,6 +1,5 @@
 /** Side effects: what an admin, straight at the broker, sees of a case's names after it. */
 import type { At } from './at.ts';
-import type { Json } from './normalise.ts';
 
 export type Effect = 'topics' | 'records' | 'configs' | 'groups' | 'offsets' | 'transactions' | 'acls' | 'quotas';
 
@@ -41,7 +40,7 @@ const look: Readonly<Record<Effect, (at: At) => Promise<unknown>>> = {
     return (await at.side.admin('DescribeTransactions', 0, { transactionalIds: [...at.transactions] })).transactionStates;
   },
   async acls(at) {
-    const { resources } = await at.side.admin('DescribeAcls', 3, { resourceTypeFilter: 1, patternTypeFilter: 1, operation: 1, permissionType: 1 });
+    const { resources } = await at.side.admin('DescribeAcls', 3, { resourceTypeFilter: 1, resourceNameFilter: null, patternTypeFilter: 1, principalFilter: null, hostFilter: null, operation: 1, permissionType: 1 });
     return resources.filter(({ resourceName }) => resourceName.includes(at.token));
   },
   async quotas(at) {
@@ -50,7 +49,7 @@ const look: Readonly<Record<Effect, (at: At) => Promise<unknown>>> = {
   },
 };
 
-export async function observe(at: At, effects: readonly Effect[]): Promise<Record<string, Json | unknown>> {
+export async function observe(at: At, effects: readonly Effect[]): Promise<Record<string, unknown>> {
   const seen: Record<string, unknown> = {};
   for (const effect of effects) seen[effect] = await look[effect](at);
   return seen;

@@ -2,7 +2,7 @@
  * Answers of two clusters can never be equal to the byte. What must differ stands in one table here, each with its
  * reason, and is replaced by a word on both sides; everything else must be the same.
  */
-import { batches, errorName, parseBatch, zeroUuid } from '../../../src/ports/kafka/protocol/protocol.ts';
+import { type ApiName, batches, errorName, parseBatch, zeroUuid } from '../../../src/ports/kafka/protocol/protocol.ts';
 import { unknownTopicId } from './at.ts';
 import type { Side } from './side.ts';
 
@@ -11,6 +11,8 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export interface Normalisation {
   readonly what: string;
   readonly reason: string;
+  /** Default: every API. */
+  readonly apis?: readonly ApiName[];
   /** Fields by name, wherever they stand. */
   readonly fields: readonly string[] | RegExp;
   /** `undefined`: this value stays as it is. */
@@ -33,14 +35,14 @@ export const normalisations: readonly Normalisation[] = [
   { what: 'log directory', reason: 'a folder of each cluster’s own', fields: ['logDir', 'path'], replace: nonEmpty('<folder>') },
   { what: 'sizes on disk', reason: 'depend on what else the cluster holds', fields: ['totalBytes', 'usableBytes'], replace: positive('<bytes>') },
   {
-    what: 'offsets of the controllers’ log',
-    reason: 'depend on what else the cluster did',
-    fields: ['logEndOffset', 'lastFetchTimestamp', 'lastCaughtUpTimestamp', 'leaderEpochOfQuorum', 'replicaDirectoryId'],
-    replace: () => '<controller log>',
+    what: 'end of the controllers’ log',
+    reason: 'depends on what else the cluster did',
+    apis: ['DescribeQuorum'],
+    fields: ['highWatermark', 'logEndOffset', 'replicaDirectoryId'],
+    replace: () => '<controllers’ log>',
   },
   { what: 'telemetry ids', reason: 'made up by the broker', fields: ['clientInstanceId', 'subscriptionId'], replace: () => '<telemetry id>' },
   { what: 'records', reason: 'batches carry times: replaced by the values of the records', fields: ['records'], replace: recordText },
-  { what: 'unknown tags', reason: 'not part of a message', fields: ['unknownTags'], replace: () => '<tags>' },
 ];
 
 function idText(id: string, side: Side): Json {
@@ -60,27 +62,41 @@ function recordText(value: unknown): Json | undefined {
 
 const errorFields = /[eE]rrorCode$/;
 /** What an element of a list is known by. */
-const keyFields = ['name', 'topic', 'topicName', 'topicId', 'groupId', 'transactionalId', 'resourceName', 'key', 'user', 'partitionIndex', 'index', 'partition', 'apiKey'];
+const keyFields = ['name', 'topic', 'topicName', 'topicId', 'groupId', 'transactionalId', 'resourceName', 'key', 'user', 'partitionIndex', 'index', 'partition', 'apiKey', 'source', 'resourceType'];
+
+/** What a message is part of. */
+export interface Context {
+  readonly api: ApiName;
+  readonly side: Side;
+  /** The names of the case carry it. */
+  readonly token: string;
+}
 
 /** A message as plain data, with what must differ replaced and lists of entities in one order. */
-export function normalise(value: unknown, side: Side, token: string, field = ''): Json {
-  const rule = normalisations.find(({ fields }) => (fields instanceof RegExp ? fields.test(field) : fields.includes(field)));
-  const replaced = rule?.replace(value, side);
+export function normalise(value: unknown, context: Context, field = ''): Json {
+  const replaced = ruleFor(field, context.api)?.replace(value, context.side);
   if (replaced !== undefined) return replaced;
   if (typeof value === 'number') return errorFields.test(field) ? errorName(value) : value;
   if (typeof value === 'bigint') return `${value}`;
   if (Buffer.isBuffer(value)) return value.toString('latin1');
   if (value === null || value === undefined) return null;
-  if (typeof value === 'string') return withoutIds(value, side);
+  if (typeof value === 'string') return textWithoutIds(value, context.side);
   if (typeof value === 'boolean') return value;
   if (Array.isArray(value)) {
-    const items = value.filter((item) => !belongsElsewhere(item, token)).map((item) => normalise(item, side, token, field));
+    const items = value.filter((item) => !belongsElsewhere(item, context.token)).map((item) => normalise(item, context, field));
     // The order of entities carries no meaning, and brokers take it from hash maps.
-    return items.map((item) => ({ item, order: orderOf(item) })).toSorted((a, b) => (a.order < b.order ? -1 : 1)).map(({ item }) => item);
+    return items.toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
   }
   return Object.fromEntries(
-    Object.entries(value).filter(([key]) => key !== 'unknownTags').map(([key, inner]) => [key, normalise(inner, side, token, key)]),
+    Object.entries(value).flatMap(([key, inner]) => (key === 'unknownTags' ? [] : [[key, normalise(inner, context, key)]])),
   );
+}
+
+function ruleFor(field: string, api: ApiName): Normalisation | undefined {
+  return normalisations.find(({ fields, apis }) => {
+    if (apis !== undefined && !apis.includes(api)) return false;
+    return fields instanceof RegExp ? fields.test(field) : fields.includes(field);
+  });
 }
 
 /** Listings show what other cases made, which is there at other times on each side. */
@@ -92,14 +108,21 @@ function belongsElsewhere(item: unknown, token: string): boolean {
   });
 }
 
-function orderOf(item: Json): string {
-  if (item === null || typeof item !== 'object' || Array.isArray(item)) return JSON.stringify(item);
-  return `${keyFields.map((key) => JSON.stringify(item[key] ?? '')).join()} ${JSON.stringify(item)}`;
+/** What an entity in a list is known by; empty where nothing tells it from the others. */
+function keyOf(item: Json | undefined): string {
+  return isObject(item) ? keyFields.flatMap((key) => (item[key] === undefined ? [] : [String(item[key])])).join(' ') : '';
 }
 
-/** Ids within a text, such as that of an error. */
-function withoutIds(text: string, side: Side): string {
-  return text.replaceAll(/[A-Za-z0-9_-]{22}/g, (id) => (side.nameOf(id) === undefined ? id : `<id of ${side.nameOf(id)}>`));
+function orderOf(item: Json): string {
+  return `${keyOf(item)} ${JSON.stringify(item)}`;
+}
+
+/** Ids and folders within a text, such as that of an error or a configuration. */
+function textWithoutIds(text: string, side: Side): string {
+  return text
+    .replaceAll(/[A-Za-z0-9_-]{22}/g, (id) => (side.nameOf(id) === undefined ? id : `<id of ${side.nameOf(id)}>`))
+    .replaceAll(/cluster id "[^"]*"/g, 'cluster id <cluster>')
+    .replaceAll(/\/[^ ,:]*sluice-kafka-[A-Za-z0-9]+/g, '<folder>');
 }
 
 export interface Difference {
@@ -111,15 +134,20 @@ export interface Difference {
 
 export function differencesOf(broker: Json | undefined, gateway: Json | undefined, path: string): Difference[] {
   if (broker === gateway) return [];
-  if (Array.isArray(broker) && Array.isArray(gateway)) {
-    return Array.from({ length: Math.max(broker.length, gateway.length) }, (_, index) => index).flatMap((index) =>
-      differencesOf(broker[index], gateway[index], `${path}[${index}]`),
-    );
-  }
+  if (Array.isArray(broker) && Array.isArray(gateway)) return differencesInLists(broker, gateway, path);
   if (isObject(broker) && isObject(gateway)) {
     return [...new Set([...Object.keys(broker), ...Object.keys(gateway)])].flatMap((key) => differencesOf(broker[key], gateway[key], `${path}.${key}`));
   }
   return [{ path, broker, gateway }];
+}
+
+/** Entities are held against those of the same name, others against those in the same place. */
+function differencesInLists(broker: Json[], gateway: Json[], path: string): Difference[] {
+  const named = [broker, gateway].every((list) => new Set(list.map(keyOf)).size === list.length);
+  const byKey = (list: Json[]): Map<string, Json> => new Map(list.map((item, index) => [(named && keyOf(item)) || String(index), item]));
+  const left = byKey(broker);
+  const right = byKey(gateway);
+  return [...new Set([...left.keys(), ...right.keys()])].flatMap((key) => differencesOf(left.get(key), right.get(key), `${path}[${key}]`));
 }
 
 function isObject(value: Json | undefined): value is { [key: string]: Json } {

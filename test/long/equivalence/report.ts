@@ -37,17 +37,27 @@ function acceptedLines(outcomes: readonly Outcome[]): string[] {
 function unsteadyLines(outcomes: readonly Outcome[]): string[] {
   const unsteady = outcomes.filter((outcome) => outcome.unsteady.length > 0);
   if (unsteady.length === 0) return [];
-  return ['', 'Different once, the same when run again:', ...unsteady.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...outcome.unsteady.map(line)])];
+  return ['', 'Different once, the same when run again:', ...unsteady.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...linesOf(outcome.unsteady)])];
 }
 
 function unexplainedLines(outcomes: readonly Outcome[]): string[] {
   const different = outcomes.filter(({ unexplained }) => unexplained.length > 0);
   if (different.length === 0) return [];
-  return ['', 'Unexplained differences:', ...different.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...outcome.unexplained.map(line)])];
+  return ['', 'Unexplained differences:', ...different.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...linesOf(outcome.unexplained)])];
+}
+
+/** Of a case that goes wrong altogether its first differences say enough. */
+const linesMax = 6;
+const valueCharsMax = 160;
+
+function linesOf(differences: Outcome['unexplained']): string[] {
+  const rest = differences.length - linesMax;
+  return [...differences.slice(0, linesMax).map(line), ...(rest > 0 ? [`      and ${rest} more`] : [])];
 }
 
 function line({ path, broker, gateway }: Outcome['unexplained'][number]): string {
-  return `      ${path}: broker ${JSON.stringify(broker)}, gateway ${JSON.stringify(gateway)}`;
+  const shown = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, valueCharsMax);
+  return `      ${path}: broker ${shown(broker)}, gateway ${shown(gateway)}`;
 }
 
 function totals(outcomes: readonly Outcome[]): string {

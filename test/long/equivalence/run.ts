@@ -4,7 +4,7 @@ import type { WireClient } from '../../../harness/wire-client.ts';
 import { At, sharedToken } from './at.ts';
 import { type AcceptedDifference, acceptedDifferences } from './differences.ts';
 import { observe } from './effects.ts';
-import { type Difference, type Json, differencesOf, normalise } from './normalise.ts';
+import { type Context, type Difference, type Json, differencesOf, normalise } from './normalise.ts';
 import type { AnyRow, Case, Row } from './row.ts';
 import type { User } from './rules.ts';
 import type { Side } from './side.ts';
@@ -46,7 +46,7 @@ async function compare(trial: Trial, lane: Lane): Promise<Outcome> {
   if (broker === undefined || gateway === undefined) throw new Error('there are two sides');
   if (!broker.at.hasOwnValues && !broker.frame.equals(gateway.frame)) throw new Error('the sides were asked different things');
   const effects = await effectsOf(trial, broker.at, gateway.at);
-  const answer = differencesOf(...normalised(broker, gateway), 'answer');
+  const answer = differencesOf(...normalised(trial.row.api, broker, gateway), 'answer');
   if (trial.row.names === 'fresh') await Promise.all(both.map(({ at }) => at.side.deleteTopics([...at.topics].filter((name) => !name.endsWith(`-${sharedToken}`)))));
   const explained = [...answer, ...effects].map((difference) => ({ difference, by: explanationOf(trial, difference) }));
   return {
@@ -58,8 +58,12 @@ async function compare(trial: Trial, lane: Lane): Promise<Outcome> {
   };
 }
 
-function normalised(broker: Result, gateway: Result): [Json, Json] {
-  return [normalise(broker.answer, broker.at.side, broker.at.token), normalise(gateway.answer, gateway.at.side, gateway.at.token)];
+function contextOf(api: ApiName, { side, token }: At): Context {
+  return { api, side, token };
+}
+
+function normalised(api: ApiName, broker: Result, gateway: Result): [Json, Json] {
+  return [normalise(broker.answer, contextOf(api, broker.at)), normalise(gateway.answer, contextOf(api, gateway.at))];
 }
 
 /** Changes reach the brokers' own view some time after their answer. */
@@ -67,11 +71,11 @@ const settleMs = 40;
 const settleTries = 6;
 
 /** What stays different however long one looks. */
-async function effectsOf({ row: { effects = [] } }: Trial, broker: At, gateway: At): Promise<Difference[]> {
+async function effectsOf({ row: { api, effects = [] } }: Trial, broker: At, gateway: At): Promise<Difference[]> {
   if (effects.length === 0) return [];
   for (let attempt = 1; ; attempt += 1) {
     await new Promise((resolve) => setTimeout(resolve, settleMs * attempt));
-    const [left, right] = await Promise.all([broker, gateway].map(async (at) => normalise(await observe(at, effects), at.side, at.token)));
+    const [left, right] = await Promise.all([broker, gateway].map(async (at) => normalise(await observe(at, effects), contextOf(api, at))));
     const differences = differencesOf(left, right, 'effects');
     if (differences.length === 0 || attempt === settleTries) return differences;
   }

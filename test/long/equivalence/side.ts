@@ -139,7 +139,7 @@ export class Side {
   async initProducer(transactionalId: string | null): Promise<{ producerId: bigint; producerEpoch: number }> {
     let producer = { producerId: -1n, producerEpoch: -1 };
     await this.until(`producer id of ${transactionalId}`, async () => {
-      const answer = await this.admin('InitProducerId', 4, { transactionalId, transactionTimeoutMs: 60_000 });
+      const answer = await this.admin('InitProducerId', 4, { transactionalId, transactionTimeoutMs: 7_000_000 });
       producer = answer;
       return answer.errorCode === 0;
     });

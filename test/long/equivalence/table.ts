@@ -2,14 +2,17 @@
 import { apiByName } from '../../../src/ports/kafka/protocol/protocol.ts';
 import { versionCaps } from './differences.ts';
 import type { AnyRow } from './row.ts';
+import { clusterRows } from './rows/cluster.ts';
+import { configRows } from './rows/configs.ts';
 import { groupRows } from './rows/groups.ts';
+import { newerGroupRows } from './rows/newer-groups.ts';
 import { offsetRows } from './rows/offsets.ts';
 import { recordRows } from './rows/records.ts';
 import { topicRows } from './rows/topics.ts';
 import { transactionRows } from './rows/transactions.ts';
 import type { Trial } from './run.ts';
 
-export const table: readonly AnyRow[] = [...recordRows, ...topicRows, ...groupRows, ...offsetRows, ...transactionRows];
+export const table: readonly AnyRow[] = [...recordRows, ...topicRows, ...groupRows, ...offsetRows, ...transactionRows, ...newerGroupRows, ...clusterRows, ...configRows];
 
 /** Every case of a row in every version that it has a meaning in and the gateway serves. */
 export function trialsOf(row: AnyRow): Trial[] {

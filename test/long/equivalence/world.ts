@@ -27,12 +27,18 @@ export interface World {
 const password = 'secret';
 const tokenLifetimeSeconds = 7_200;
 /** One configuration for both. */
-const config = { 'num.io.threads': '4', 'group.consumer.heartbeat.interval.ms': '5000' };
+const config = { 'transaction.max.timeout.ms': '7200000', 'group.streams.initial.rebalance.delay.ms': '0' };
 
 export async function startWorld(): Promise<World> {
-  const kafka = { acls: true, autoCreateTopics: true, config } as const;
+  const kafka = {
+    acls: true,
+    autoCreateTopics: true,
+    listeners: ['plaintext', 'sasl'],
+    users: users.map((name) => ({ name, password })),
+    config,
+  } as const;
   const [judge, scene] = await Promise.all([
-    startKafka({ ...kafka, listeners: ['plaintext', 'sasl'], users: users.map((name) => ({ name, password })) }),
+    startKafka(kafka),
     startScene({
       kafka,
       clients: users.map((id) => ({ id, secret: id, groups: [id], ttlSeconds: tokenLifetimeSeconds })),
@@ -127,7 +133,7 @@ async function warmUp(side: Side): Promise<void> {
   for (const name of Array.from({ length: 40 }, (_, index) => `warm-q0-${index}`)) {
     await side.until(`coordinators for ${name}`, async () => {
       const { groups } = await side.admin('OffsetFetch', 9, { groups: [{ groupId: name, topics: null }] });
-      const { errorCode } = await side.admin('InitProducerId', 4, { transactionalId: name, transactionTimeoutMs: 60_000 });
+      const { errorCode } = await side.admin('InitProducerId', 4, { transactionalId: name, transactionTimeoutMs: 7_000_000 });
       return groups[0]?.errorCode === 0 && errorCode === 0;
     });
   }

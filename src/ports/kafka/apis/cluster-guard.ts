@@ -18,6 +18,8 @@ export const authorizationMessages = {
   transactionalId: 'Transactional Id authorization failed.',
   unknownTopic: 'This server does not host this topic-partition.',
   unknownTopicId: 'This server does not host this topic ID.',
+  invalidRequest:
+    'This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.',
 } as const;
 
 /** An API that is allowed as a whole by one operation on the cluster, or refused as a whole with 31. */

@@ -1,17 +1,21 @@
 /**
  * DescribeConfigs (32): DESCRIBE_CONFIGS; AlterConfigs (33) and IncrementalAlterConfigs (44): ALTER_CONFIGS; each on
  * the topic or the group that is named, and on the cluster for brokers, their loggers and client metrics. 29, 30 or 31
- * on what is denied while the rest goes on. ListConfigResources (74): DESCRIBE_CONFIGS on the cluster.
+ * on what is denied while the rest goes on; 42 on what is malformed, before anybody's rights are looked at.
+ * ListConfigResources (74): DESCRIBE_CONFIGS on the cluster.
  * Broker values that say where brokers listen are shown as sensitive ones are: without a value.
  */
 import { type Action, type ResourceType, clusterName } from '../../../model/operation.ts';
 import { type DescribeConfigsResponse, errorCodes } from '../protocol/protocol.ts';
 import { authorizationMessages, clusterGuarded } from './cluster-guard.ts';
 import { type ApiHandler, type RequestAccess, forwardUnread } from './handler.ts';
+import { namedTwice } from './named-twice.ts';
 
 /** `ConfigResource.Type`: what a resource type number stands for. All others belong to the cluster. */
 const topicResource = 2;
 const groupResource = 32;
+const brokerLoggerResource = 8;
+const allResources: ReadonlySet<number> = new Set([topicResource, 4, brokerLoggerResource, 16, groupResource]);
 
 /** Where brokers and controllers can be reached is the gateway's to know. */
 const addressConfigs: ReadonlySet<string> = new Set([
@@ -66,6 +70,10 @@ export const describeConfigs: ApiHandler<'DescribeConfigs'> = {
   name: 'DescribeConfigs',
   versions: { min: 1, max: 4 },
   handle({ request, access }) {
+    if (request.resources.some(({ resourceType }) => !allResources.has(resourceType))) {
+      const results = request.resources.map((resource) => ({ ...malformed(resource, authorizationMessages.invalidRequest), configs: [] }));
+      return { kind: 'answer', response: { results } };
+    }
     const { rest, refused } = split(request.resources, access, 'describe-configs');
     const results = refused.map((resource) => ({ ...resource, configs: [] }));
     if (rest.length === 0 && results.length > 0) return { kind: 'answer', response: { results } };
@@ -103,7 +111,8 @@ export const alterConfigs: ApiHandler<'AlterConfigs'> = {
   name: 'AlterConfigs',
   versions: { min: 0, max: 2 },
   handle({ request, access }) {
-    const { rest, refused } = split(request.resources, access, 'alter-configs');
+    // It is older than the levels of loggers and does not know them.
+    const { rest, refused } = splitChanges(request.resources, access, ({ resourceType }) => resourceType !== brokerLoggerResource);
     if (refused.length === 0) return forwardUnread;
     if (rest.length === 0) return { kind: 'answer', response: { responses: refused } };
     return {
@@ -122,8 +131,10 @@ export const incrementalAlterConfigs: ApiHandler<'IncrementalAlterConfigs'> = {
   name: 'IncrementalAlterConfigs',
   versions: { min: 0, max: 1 },
   handle({ request, access }) {
-    const { rest, refused } = split(request.resources, access, 'alter-configs');
+    const { rest, refused } = splitChanges(request.resources, access, () => true);
     if (refused.length === 0) return forwardUnread;
+    // Brokers settle loggers by themselves, and say no more than the code.
+    for (const resource of refused) if (resource.errorCode === errorCodes.CLUSTER_AUTHORIZATION_FAILED && resource.resourceType === brokerLoggerResource) resource.errorMessage = null;
     if (rest.length === 0) return { kind: 'answer', response: { responses: refused } };
     return {
       kind: 'forward',
@@ -136,6 +147,30 @@ export const incrementalAlterConfigs: ApiHandler<'IncrementalAlterConfigs'> = {
   },
   refuse: (request, code) => ({ responses: request.resources.map((resource) => refusedWith(resource, code)) }),
 };
+
+/** Malformed ones are taken out first: brokers say so whoever asks. */
+function splitChanges<T extends ConfigResource>(
+  resources: readonly T[],
+  access: RequestAccess,
+  isKnown: (resource: T) => boolean,
+): { rest: T[]; refused: RefusedResource[] } {
+  const keyOf = ({ resourceType, resourceName }: T): string => `${resourceType} ${resourceName}`;
+  const twice = namedTwice(resources.map(keyOf));
+  const refused: RefusedResource[] = [];
+  const wellFormed = resources.filter((resource) => {
+    if (twice.has(keyOf(resource))) refused.push(malformed(resource, 'Each resource must appear at most once.'));
+    else if (!allResources.has(resource.resourceType) || !isKnown(resource)) {
+      refused.push(malformed(resource, `Unknown resource type ${resource.resourceType}`));
+    } else return true;
+    return false;
+  });
+  const { rest, refused: denied } = split(wellFormed, access, 'alter-configs');
+  return { rest, refused: [...refused, ...denied] };
+}
+
+function malformed({ resourceType, resourceName }: ConfigResource, errorMessage: string): RefusedResource {
+  return { resourceType, resourceName, errorCode: errorCodes.INVALID_REQUEST, errorMessage };
+}
 
 function refusedWith({ resourceType, resourceName }: ConfigResource, errorCode: number): RefusedResource {
   return { resourceType, resourceName, errorCode, errorMessage: null };

@@ -1,7 +1,7 @@
 /**
  * The upstream's own credentials: delegation tokens (38 to 41) and SCRAM (50, 51). A token made through the gateway
  * would belong to the gateway's own principal, and a changed password could lock the gateway out or open a way around
- * it. So nobody gets these here, whatever the policy says: 65 and 31, as a broker answers who may not.
+ * it. So nobody gets these here, whatever the policy says: 61, as brokers answer where tokens are switched off, and 31.
  */
 import { type ApiName, type Draft, type RequestMessages, type ResponseMessages, apiByName, errorCodes } from '../protocol/protocol.ts';
 import { authorizationMessages } from './cluster-guard.ts';
@@ -26,24 +26,24 @@ function neverServed<N extends ApiName>(
   };
 }
 
-const tokenRefused = errorCodes.DELEGATION_TOKEN_AUTHORIZATION_FAILED;
+const tokenRefused = errorCodes.DELEGATION_TOKEN_AUTH_DISABLED;
 const scramRefused = errorCodes.CLUSTER_AUTHORIZATION_FAILED;
 
 export const createDelegationToken: ApiHandler<'CreateDelegationToken'> = neverServed('CreateDelegationToken', tokenRefused, (_request, errorCode) => ({
   errorCode,
-  issueTimestampMs: -1n,
-  expiryTimestampMs: -1n,
-  maxTimestampMs: -1n,
+  issueTimestampMs: 0n,
+  expiryTimestampMs: 0n,
+  maxTimestampMs: 0n,
 }));
 
 export const renewDelegationToken: ApiHandler<'RenewDelegationToken'> = neverServed('RenewDelegationToken', tokenRefused, (_request, errorCode) => ({
   errorCode,
-  expiryTimestampMs: -1n,
+  expiryTimestampMs: 0n,
 }));
 
 export const expireDelegationToken: ApiHandler<'ExpireDelegationToken'> = neverServed('ExpireDelegationToken', tokenRefused, (_request, errorCode) => ({
   errorCode,
-  expiryTimestampMs: -1n,
+  expiryTimestampMs: 0n,
 }));
 
 export const describeDelegationToken: ApiHandler<'DescribeDelegationToken'> = neverServed(
@@ -55,7 +55,12 @@ export const describeDelegationToken: ApiHandler<'DescribeDelegationToken'> = ne
 export const describeUserScramCredentials: ApiHandler<'DescribeUserScramCredentials'> = neverServed(
   'DescribeUserScramCredentials',
   scramRefused,
-  (_request, errorCode) => ({ errorCode, errorMessage, results: [] }),
+  (_request, errorCode) => ({
+    errorCode,
+    errorMessage: null,
+    // Brokers answer a refusal of the whole with one user that has no name.
+    results: [{ user: '', errorCode, errorMessage: null, credentialInfos: [] }],
+  }),
 );
 
 export const alterUserScramCredentials: ApiHandler<'AlterUserScramCredentials'> = neverServed(

@@ -12,6 +12,7 @@ import {
   errorCodes,
 } from '../protocol/protocol.ts';
 import { rewriteBrokers } from './broker-addresses.ts';
+import { authorizationMessages } from './cluster-guard.ts';
 import type { ApiHandler, Exchange } from './handler.ts';
 
 /** From here on a request names any number of keys. */
@@ -69,10 +70,6 @@ export const findCoordinator: ApiHandler<'FindCoordinator'> = {
   refuse: (request, code, version) => refusedWhole(request, version, code, null),
 };
 
-/** Brokers' own words (`Errors.INVALID_REQUEST`). */
-const malformed =
-  'This most likely occurs because of a request being malformed by the client library or the message was sent to an incompatible broker. See the broker logs for more details.';
-
 function refusalOfOtherTypes({
   request,
   version,
@@ -83,9 +80,9 @@ function refusalOfOtherTypes({
       'coordinator-type-unknown',
       `coordinator key type ${request.keyType} is none that the gateway knows`,
     );
-    return { code: errorCodes.INVALID_REQUEST, message: malformed };
+    return { code: errorCodes.INVALID_REQUEST, message: authorizationMessages.invalidRequest };
   }
-  if (version < shareVersion) return { code: errorCodes.INVALID_REQUEST, message: malformed };
+  if (version < shareVersion) return { code: errorCodes.INVALID_REQUEST, message: authorizationMessages.invalidRequest };
   if (access.may('cluster-action', 'cluster', clusterName)) return null;
   return { code: errorCodes.CLUSTER_AUTHORIZATION_FAILED, message: 'Cluster authorization failed.' };
 }

@@ -36,5 +36,12 @@ export const alterPartitionReassignments: ApiHandler<'AlterPartitionReassignment
 export const listPartitionReassignments: ApiHandler<'ListPartitionReassignments'> = clusterGuarded({
   name: 'ListPartitionReassignments',
   action: 'describe',
-  refuse: (_request, errorCode) => ({ errorCode, errorMessage, topics: [] }),
+  refuse: (request, errorCode) => ({
+    errorCode,
+    errorMessage,
+    topics: (request.topics ?? []).map(({ name, partitionIndexes }) => ({
+      name,
+      partitions: partitionIndexes.map((partitionIndex) => ({ partitionIndex })),
+    })),
+  }),
 });

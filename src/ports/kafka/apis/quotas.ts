@@ -7,7 +7,7 @@ const errorMessage = authorizationMessages.cluster;
 export const describeClientQuotas: ApiHandler<'DescribeClientQuotas'> = clusterGuarded({
   name: 'DescribeClientQuotas',
   action: 'describe-configs',
-  refuse: (_request, errorCode) => ({ errorCode, errorMessage, entries: null }),
+  refuse: (_request, errorCode) => ({ errorCode, errorMessage: null, entries: null }),
 });
 
 export const alterClientQuotas: ApiHandler<'AlterClientQuotas'> = clusterGuarded({

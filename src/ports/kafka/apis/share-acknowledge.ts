@@ -35,7 +35,7 @@ async function handle(exchange: Exchange<'ShareAcknowledge'>): Promise<Verdict<'
   const session = shareSession(connection, groupId, memberId);
   if (session === undefined) {
     access.refused('share-session-unknown', 'a share session that this connection did not begin');
-    return refusedWhole(errorCodes.SHARE_SESSION_NOT_FOUND, 'The share session was not begun on this connection.');
+    return refusedWhole(errorCodes.SHARE_SESSION_NOT_FOUND, null);
   }
   if (request.shareSessionEpoch === finalEpoch) endShareSession(connection, groupId, memberId);
   await cluster.resolveTopics(request.topics.map(({ topicId }) => topicId));

@@ -48,7 +48,7 @@ async function handle(exchange: Exchange<'ShareFetch'>): Promise<Verdict<'ShareF
   }
   if (session === undefined) {
     access.refused('share-session-unknown', 'a share session that this connection did not begin');
-    return refusedWhole(errorCodes.SHARE_SESSION_NOT_FOUND, 'The share session was not begun on this connection.');
+    return refusedWhole(errorCodes.SHARE_SESSION_NOT_FOUND, null);
   }
   if (epoch === finalEpoch) endShareSession(connection, groupId, memberId);
   const plan = await planShareFetch(exchange, session, epoch === finalEpoch);
