@@ -140,10 +140,10 @@ export class ChunkCursor {
       if (this.#varintShift === 28 && byte > 0x0f) {
         throw this.error('bad-length', 'a variable-length number takes more than 32 bits');
       }
-      this.#varintLow += (byte & 0x7f) * 2 ** this.#varintShift;
+      this.#varintLow |= (byte & 0x7f) << this.#varintShift;
       this.#varintShift += 7;
       if (byte >= 0x80) continue;
-      this.value = this.#varintLow;
+      this.value = this.#varintLow >>> 0;
       this.numberBytes = this.#varintShift / 7;
       this.#varintLow = 0;
       this.#varintShift = 0;

@@ -138,7 +138,7 @@ const oldMessageArbitrary: fc.Arbitrary<Buffer> = fc
   });
 
 /** Batches one after the other, the last of which may be cut off anywhere. */
-export const batchesArbitrary: fc.Arbitrary<Buffer> = fc
+const batchesArbitrary: fc.Arbitrary<Buffer> = fc
   .tuple(
     fc.array(fc.oneof({ weight: 4, arbitrary: batchArbitrary }, { weight: 1, arbitrary: oldMessageArbitrary }), {
       maxLength: 4,
