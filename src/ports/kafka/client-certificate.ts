@@ -3,7 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import { AuthenticationError, principalFromCertificate } from '../../identity/identity.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Principal } from '../../model/principal.ts';
-import type { Arrival } from './connection.ts';
+import type { Arrival } from './parts.ts';
 import type { ConnectionParts } from './parts.ts';
 
 type Address = Pick<Arrival, 'address' | 'addressPort'>;

@@ -5,55 +5,16 @@
 import type { Socket } from 'node:net';
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
-import {
-  authenticationTimeoutMs,
-  connectionBufferBytesMax,
-  requestFrameBytesMax,
-  requestsInFlightMax,
-  unauthenticatedFrameBytesMax,
-} from '../../lib/limits.ts';
-import type { Principal } from '../../model/principal.ts';
-import type { ClientFacts } from '../../model/session.ts';
+import { connectionBufferBytesMax, requestFrameBytesMax, requestsInFlightMax, unauthenticatedFrameBytesMax } from '../../lib/limits.ts';
 import { AnswerQueue } from './answers.ts';
-import { apiVersionsAnswer, apiVersionsMax, softwareIsWellFormed, unsupportedApiVersions } from './api-versions.ts';
-import { Authentication, SaslFailure } from './authentication.ts';
-import type { BrokerTarget } from './cluster.ts';
-import {
-  FrameReader,
-  ProtocolError,
-  type DecodedRequestHeader,
-  apiByKey,
-  apiByName,
-  decodeRequest,
-  decodeRequestHeader,
-  encodeResponse,
-  errorCodes,
-} from './protocol/protocol.ts';
-import type { ConnectionParts } from './parts.ts';
-import type { Reader } from './reads.ts';
+import { Entrance } from './entrance.ts';
+import type { Arrival, ConnectionParts } from './parts.ts';
+import { type DecodedRequestHeader, FrameReader, ProtocolError, decodeRequestHeader } from './protocol/protocol.ts';
 import { RequestPipeline } from './requests.ts';
 
-/** As brokers do, so that guessing is slow (`connection.failed.authentication.delay.ms`). */
-const failedAuthenticationDelayMs = 100;
-const timerMsMax = 0x7fffffff;
 /** How long the last requests of a client that has closed may take on their way to the broker. */
 const endedConnectionMs = 30_000;
 const clientClosed = 'the client closed the connection';
-/** What the gateway answers itself. */
-const ownApis: ReadonlySet<number> = new Set([apiByName('SaslHandshake').key, apiByName('ApiVersions').key, apiByName('SaslAuthenticate').key]);
-
-/** How the client came in. */
-export interface Arrival {
-  readonly socket: Socket;
-  /** Where the socket's bytes go; the connection sets it before it returns to the event loop. */
-  readonly reader: Reader;
-  readonly target: BrokerTarget;
-  readonly address: string;
-  readonly addressPort: number;
-  readonly tls: boolean;
-  /** From the client's certificate, where it has one that a rule maps. */
-  readonly certificatePrincipal: Principal | null;
-}
 
 export class ClientConnection {
   readonly #parts: ConnectionParts;
@@ -61,13 +22,9 @@ export class ClientConnection {
   readonly #socket: Socket;
   readonly #frames = new FrameReader(unauthenticatedFrameBytesMax);
   readonly #answers: AnswerQueue;
-  readonly #authentication: Authentication;
+  readonly #entrance: Entrance;
   readonly #onClosed: (connection: ClientConnection) => void;
   #requests: RequestPipeline | null = null;
-  #session: GateSession | null = null;
-  #software = { name: '', version: '' };
-  #expiryTimer: NodeJS.Timeout | null = null;
-  readonly #authenticationTimer: NodeJS.Timeout;
   #closed = false;
   #draining = false;
   /** The client has said all it will say; what it said is still carried out (acks=0 has nothing but this to count on). */
@@ -83,7 +40,6 @@ export class ClientConnection {
     this.#parts = parts;
     this.#onClosed = onClosed;
     this.#socket = arrival.socket;
-    this.#authentication = new Authentication(parts.settings.authentication, parts.verifier, arrival.tls);
     this.#answers = new AnswerQueue(
       arrival.socket,
       parts.settings.name,
@@ -91,12 +47,15 @@ export class ClientConnection {
       () => this.#signal(),
       () => this.#clientFlushed(),
     );
-    this.#authenticationTimer = setTimeout(() => this.#authenticationTimedOut(), authenticationTimeoutMs);
+    this.#entrance = new Entrance(arrival, parts, this.#answers, {
+      entered: (session) => this.#entered(session),
+      close: (reason) => this.close(reason),
+    });
     this.#listen();
   }
 
   get authenticated(): boolean {
-    return this.#session !== null;
+    return this.#entrance.session !== null;
   }
 
   /** Answers what is in flight, takes nothing new, then closes. */
@@ -109,14 +68,12 @@ export class ClientConnection {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#authenticationTimer);
-    if (this.#expiryTimer !== null) clearTimeout(this.#expiryTimer);
     this.#requests?.close(reason);
     // What was answered already still goes out: `end` flushes, and a client that does not read is cut after a while.
     this.#answers.handOver();
     this.#socket.end();
     setTimeout(() => this.#socket.destroy(), 1_000).unref();
-    this.#session?.leave(reason);
+    this.#entrance.leave(reason);
     this.#parts.observer.connectionClosed(this.#parts.settings.name, reason);
     this.#parts.logger.debug({ address: this.#arrival.address, reason }, 'connection closed');
     this.#signal();
@@ -242,123 +199,20 @@ export class ClientConnection {
 
   #handle(frame: Buffer): Promise<void> | null {
     const payload = frame.subarray(4);
-    if (this.#authentication.expectsRawToken) return this.#rawToken(payload);
+    if (this.#entrance.expectsRawToken) return this.#entrance.rawToken(payload);
     const header = decodeRequestHeader(payload);
-    if (this.#session !== null && this.#requests !== null && !this.#authentication.underWay && !ownApis.has(header.apiKey)) {
-      return this.#requests.take(header, frame);
-    }
-    return this.#handleOwn(header, frame, payload);
+    if (this.#requests !== null && this.#entrance.passes(header.apiKey)) return this.#requests.take(header, frame);
+    return this.#atTheDoor(header, frame, payload);
   }
 
   /** What the gateway answers itself, and the first request of a connection. */
-  async #handleOwn(header: DecodedRequestHeader, frame: Buffer, payload: Buffer): Promise<void> {
-    const name = apiByKey(header.apiKey)?.name;
-    if (name === 'ApiVersions') return this.#apiVersions(header, payload);
-    if (name === 'SaslHandshake') return this.#saslHandshake(header, payload);
-    if (name === 'SaslAuthenticate') return this.#saslAuthenticate(header, payload);
-    if (this.#authentication.underWay) return this.#refuseUnauthenticated(`${name ?? `API ${header.apiKey}`} in the middle of authentication`);
-    const principal = this.#arrival.certificatePrincipal;
-    if (principal === null) return this.#refuseUnauthenticated(`${name ?? `API ${header.apiKey}`} before authentication`);
-    await this.#enter(principal, header.clientId ?? '');
-    await this.#requests?.take(header, frame);
+  async #atTheDoor(header: DecodedRequestHeader, frame: Buffer, payload: Buffer): Promise<void> {
+    if (await this.#entrance.take(header, payload)) await this.#requests?.take(header, frame);
   }
 
-  async #apiVersions(header: DecodedRequestHeader, payload: Buffer): Promise<void> {
-    const answer = this.#answers.reserve('ApiVersions', header.apiVersion);
-    if (header.apiVersion > apiVersionsMax || header.apiVersion < 0) {
-      answer.settle([encodeResponse('ApiVersions', 0, header.correlationId, unsupportedApiVersions())], 'answered');
-      return;
-    }
-    const request = decodeRequest('ApiVersions', header.apiVersion, payload, header.headerBytes);
-    if (!softwareIsWellFormed(request, header.apiVersion)) {
-      const refusal = { errorCode: errorCodes.INVALID_REQUEST };
-      answer.settle([encodeResponse('ApiVersions', header.apiVersion, header.correlationId, refusal)], 'refused');
-      return;
-    }
-    // Java's clients say it only after authentication.
-    if (this.#session === null) this.#software = { name: request.clientSoftwareName, version: request.clientSoftwareVersion };
-    else this.#session.learnSoftware(request.clientSoftwareName, request.clientSoftwareVersion);
-    try {
-      const broker = await this.#parts.cluster.versionsOf(this.#arrival.target);
-      const response = apiVersionsAnswer(broker, this.#authentication.mechanisms.length > 0);
-      answer.settle([encodeResponse('ApiVersions', header.apiVersion, header.correlationId, response)], 'answered');
-    } catch (error) {
-      // What the broker speaks is not known: a broker that is down closes connections, and clients try another.
-      this.#parts.logger.warn({ reason: messageOf(error) }, 'a client was turned away: the broker behind cannot be reached');
-      this.close('the upstream cannot be reached');
-    }
-  }
-
-  async #saslHandshake(header: DecodedRequestHeader, payload: Buffer): Promise<void> {
-    const { key, maxVersion } = apiByName('SaslHandshake');
-    if (header.apiKey !== key || header.apiVersion > maxVersion || this.#authentication.underWay) {
-      return this.#refuseUnauthenticated('SaslHandshake out of turn');
-    }
-    if (this.#session !== null && this.#authentication.mechanism === null) {
-      // As with re-authentication (KIP-368): what began as one identity does not go on as another.
-      const refusal = { errorCode: errorCodes.ILLEGAL_SASL_STATE };
-      const frame = encodeResponse('SaslHandshake', header.apiVersion, header.correlationId, refusal);
-      this.#answers.reserve('SaslHandshake', header.apiVersion).settle([frame], 'refused');
-      this.#failed(new SaslFailure('principal-changed', 'The connection works on its client certificate already. Open a new one for a token.'), header.clientId ?? '');
-      return this.close('SASL after requests on a client certificate');
-    }
-    const { mechanism } = decodeRequest('SaslHandshake', header.apiVersion, payload, header.headerBytes);
-    const { mechanisms } = this.#authentication;
-    const taken = this.#authentication.choose(mechanism, header.apiVersion);
-    const errorCode = taken ? 0 : errorCodes.UNSUPPORTED_SASL_MECHANISM;
-    const response = { errorCode, mechanisms: [...mechanisms] };
-    const answer = this.#answers.reserve('SaslHandshake', header.apiVersion);
-    answer.settle([encodeResponse('SaslHandshake', header.apiVersion, header.correlationId, response)], taken ? 'answered' : 'refused');
-    if (taken) return;
-    const failure = new SaslFailure('mechanism-refused', `The SASL mechanism is not offered; offered: ${mechanisms.join(', ') || 'none'}.`);
-    this.#failed(failure, header.clientId ?? '');
-    this.close('SASL mechanism not offered');
-  }
-
-  async #saslAuthenticate(header: DecodedRequestHeader, payload: Buffer): Promise<void> {
-    if (header.apiVersion > apiByName('SaslAuthenticate').maxVersion) return this.#refuseUnauthenticated('SaslAuthenticate in an unknown version');
-    const { authBytes } = decodeRequest('SaslAuthenticate', header.apiVersion, payload, header.headerBytes);
-    const answer = this.#answers.reserve('SaslAuthenticate', header.apiVersion);
-    try {
-      const principal = await this.#authentication.authenticate(authBytes, this.#parts.clock.nowMs());
-      await this.#enter(principal, header.clientId ?? '');
-      const response = { errorCode: 0, sessionLifetimeMs: BigInt(this.#lifetimeMs(principal)) };
-      answer.settle([encodeResponse('SaslAuthenticate', header.apiVersion, header.correlationId, response)], 'answered');
-    } catch (error) {
-      const failure = this.#failed(error, header.clientId ?? '');
-      await pause(failedAuthenticationDelayMs);
-      const response = { errorCode: errorCodes.SASL_AUTHENTICATION_FAILED, errorMessage: failure.message };
-      answer.settle([encodeResponse('SaslAuthenticate', header.apiVersion, header.correlationId, response)], 'refused');
-      this.close(`authentication failed: ${failure.code}`);
-    }
-  }
-
-  /** Handshake v0: the token stands alone in its frame, and so does the (empty) answer; a failure is a closed connection. */
-  async #rawToken(payload: Buffer): Promise<void> {
-    try {
-      const principal = await this.#authentication.authenticate(payload, this.#parts.clock.nowMs());
-      await this.#enter(principal, '');
-      this.#answers.reserve('SaslAuthenticate', 0).settle([Buffer.alloc(4)], 'answered');
-    } catch (error) {
-      const failure = this.#failed(error, '');
-      await pause(failedAuthenticationDelayMs);
-      this.close(`authentication failed: ${failure.code}`);
-    }
-  }
-
-  /** The principal is known: joins its session and starts to count its time. A renewed credential is a session of its own. */
-  async #enter(principal: Principal, clientId: string): Promise<void> {
-    const before = this.#session;
-    const session = await this.#parts.gate.join(principal, this.#facts(clientId), before ?? undefined);
-    if (this.#closed) {
-      session.leave('the client closed the connection');
-      return;
-    }
-    this.#session = session;
-    before?.leave('re-authenticated');
-    clearTimeout(this.#authenticationTimer);
+  /** Whoever is there is known now, or known anew. */
+  #entered(session: GateSession): void {
     this.#frames.limit = requestFrameBytesMax;
-    this.#expireAfter(this.#lifetimeMs(principal));
     if (this.#requests !== null) {
       this.#requests.session = session;
       return;
@@ -369,66 +223,12 @@ export class ClientConnection {
     });
   }
 
-  #facts(clientId: string): ClientFacts {
-    return {
-      port: this.#parts.settings.name,
-      address: this.#arrival.address,
-      addressPort: this.#arrival.addressPort,
-      clientId,
-      softwareName: this.#software.name,
-      softwareVersion: this.#software.version,
-      mechanism: this.#authentication.mechanism ?? (this.#arrival.certificatePrincipal === null ? '' : 'MTLS'),
-      tls: this.#arrival.tls,
-    };
-  }
-
-  /** KIP-368: what is announced and what is held to. */
-  #lifetimeMs(principal: Principal): number {
-    const longest = this.#parts.settings.authentication.maxSessionLifetimeMs;
-    if (principal.expiresAtMs === null) return longest;
-    return Math.max(0, Math.min(longest, principal.expiresAtMs - this.#parts.clock.nowMs()));
-  }
-
-  #expireAfter(lifetimeMs: number): void {
-    if (this.#expiryTimer !== null) clearTimeout(this.#expiryTimer);
-    // A client certificate cannot be renewed on an open connection, so only its own end closes it.
-    const end = this.#authentication.mechanism === null ? (this.#arrival.certificatePrincipal?.expiresAtMs ?? null) : null;
-    const delayMs = this.#authentication.mechanism === null ? (end === null ? timerMsMax : end - this.#parts.clock.nowMs()) : lifetimeMs;
-    this.#expiryTimer = setTimeout(() => this.close('the credential expired'), Math.max(0, Math.min(delayMs, timerMsMax)));
-  }
-
-  #failed(error: unknown, clientId: string): { readonly code: string; readonly message: string } {
-    const failure =
-      error instanceof SaslFailure ? error : new SaslFailure('unavailable', 'The gateway cannot take clients now. Try again later.', messageOf(error));
-    const { code, detail, claimedId, claimedIssuer, message } = failure;
-    this.#parts.gate.authenticationFailed({ code, detail, claimedId, claimedIssuer }, this.#facts(clientId));
-    return { code, message };
-  }
-
-  #refuseUnauthenticated(what: string): void {
-    this.#failed(new SaslFailure('unauthenticated-request', `The connection sent ${what}.`), '');
-    this.close('a request before authentication');
-  }
-
-  #authenticationTimedOut(): void {
-    if (this.#session !== null) return;
-    // A connection on a client certificate is authenticated already, it only has not asked for anything.
-    if (this.#arrival.certificatePrincipal !== null) return;
-    this.#failed(new SaslFailure('timeout', `No authentication within ${authenticationTimeoutMs / 1_000} s.`), '');
-    this.close('authentication took too long');
-  }
-
   #malformed(error: unknown, what: string): void {
     if (this.#closed) return;
     const detail = messageOf(error);
     const code = error instanceof ProtocolError ? `malformed-${what}` : 'internal-error';
-    if (this.#session === null) this.#failed(new SaslFailure(code, `The connection sent a ${what} that makes no sense.`, detail), '');
-    else this.#session.refuse(code, detail, what);
+    this.#entrance.malformed(code, detail, what);
     if (code === 'internal-error') this.#parts.logger.error({ error: detail }, 'a connection failed in the gateway');
     this.close(`${code}: ${detail}`);
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -2,12 +2,10 @@
  * One connection to a broker, on the gateway's own credentials. It carries one client's requests (or the gateway's
  * own questions) in order, pairs each response with its request, and re-authenticates itself in between (KIP-368).
  */
-import { readFile } from 'node:fs/promises';
-import { isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import { connectionBufferBytesMax, responseFrameBytesMax } from '../../lib/limits.ts';
-import type { ClientTlsSettings, HostPort, UpstreamSettings } from '../../model/settings.ts';
+import type { HostPort, UpstreamSettings } from '../../model/settings.ts';
 import {
   type ApiName,
   type Draft,
@@ -21,12 +19,11 @@ import {
   errorCodes,
   errorName,
 } from './protocol/protocol.ts';
+import { type Dialled, dial, unreachable } from './dial.ts';
 import { Outlet } from './outlet.ts';
-import { type Reader, connectReading, readChunks } from './reads.ts';
 import { authenticateUpstream } from './upstream-sasl.ts';
 import { BrokerVersions } from './versions.ts';
 
-const connectTimeoutMs = 10_000;
 const ownRequestTimeoutMs = 30_000;
 const ownClientId = 'sluice';
 /** Of the broker's announced session lifetime, where the gateway authenticates anew. */
@@ -337,60 +334,6 @@ export class UpstreamConnection {
       (error: unknown) => this.close(messageOf(error)),
     );
   }
-}
-
-interface Dialled {
-  readonly socket: Socket;
-  /** Where its bytes go: set before anything can come, for a broker never speaks first. */
-  readonly reader: Reader;
-}
-
-async function dial(address: HostPort, tls: ClientTlsSettings | undefined): Promise<Dialled> {
-  const files = tls === undefined ? null : await readTlsFiles(tls);
-  const reader: Reader = { onBytes: () => {} };
-  return new Promise<Dialled>((resolve, reject) => {
-    const name = tls?.serverName ?? address.host;
-    const socket =
-      files === null
-        ? connectReading({ host: address.host, port: address.port }, reader)
-        : connectTls({
-            host: address.host,
-            port: address.port,
-            ...files,
-            // RFC 6066 §3: an IP address is no server name.
-            ...(isIP(name) === 0 ? { servername: name } : {}),
-          });
-    const fail = (error: Error): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(unreachable(address, error.message));
-    };
-    const timer = setTimeout(() => fail(new Error(`no answer within ${connectTimeoutMs / 1000} s`)), connectTimeoutMs);
-    socket.once('error', fail);
-    socket.once(files === null ? 'connect' : 'secureConnect', () => {
-      clearTimeout(timer);
-      socket.off('error', fail);
-      if (files !== null) readChunks(socket, reader);
-      resolve({ socket, reader });
-    });
-  });
-}
-
-/** Read anew for each connection, so that renewed certificates need no restart. */
-async function readTlsFiles(tls: ClientTlsSettings): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
-  const read = (path: string): Promise<Buffer> =>
-    readFile(path).catch((cause: unknown) => {
-      throw new SluiceError('secret-unreadable', `File ${path} cannot be read: ${messageOf(cause)}.`, { cause, retriable: true });
-    });
-  return {
-    ...(tls.caFile === undefined ? {} : { ca: await read(tls.caFile) }),
-    ...(tls.certFile === undefined ? {} : { cert: await read(tls.certFile) }),
-    ...(tls.keyFile === undefined ? {} : { key: await read(tls.keyFile) }),
-  };
-}
-
-function unreachable(address: HostPort, detail: string): SluiceError<'upstream-unreachable'> {
-  return new SluiceError('upstream-unreachable', `Broker ${address.host}:${address.port} cannot be used: ${detail}.`, { retriable: true });
 }
 
 function refused(address: HostPort, detail: string): SluiceError<'upstream-authentication-failed'> {
