@@ -85,7 +85,13 @@ async function permittedConsumer(stage: Stage): Promise<Act> {
   let read = 0;
   let happened: string;
   try {
-    const stream = await consumer.consume({ topics: ['payments'], mode: 'earliest', autocommit: true, sessionTimeout: 10_000, maxWaitTime: 500 });
+    const stream = await consumer.consume({
+      topics: ['payments'],
+      mode: 'earliest',
+      autocommit: true,
+      sessionTimeout: 10_000,
+      maxWaitTime: 500,
+    });
     const timer = setTimeout(() => void stream.close(), waitMs);
     for await (const _ of stream) {
       read += 1;
@@ -205,4 +211,3 @@ function about(entry: Entry, code: string, principal: string, topic: string): bo
   const { principal: who } = entry.data as { principal?: { id?: string } };
   return who?.id === principal && (entry.subject ?? '').startsWith(`topic/${topic}`);
 }
-

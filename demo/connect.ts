@@ -8,7 +8,8 @@ import { type Stage, clients } from './stage.ts';
 export async function connectText(stage: Stage): Promise<string> {
   const { java, classpath } = await ensureKafka();
   const [writer, reader] = clients;
-  for (const client of clients) writeFileSync(join(stage.folder, `${client.id}.properties`), javaProperties(stage, client));
+  for (const client of clients)
+    writeFileSync(join(stage.folder, `${client.id}.properties`), javaProperties(stage, client));
   const tokenCommand = (client: { id: string; secret: string }): string =>
     `curl -s -u ${client.id}:${client.secret} -d grant_type=client_credentials ${stage.idp.tokenEndpoint} | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/'`;
   const kcat = `kcat -b ${stage.bootstrap} -X security.protocol=SASL_PLAINTEXT -X sasl.mechanisms=PLAIN -X sasl.username=token -X sasl.password="$TOKEN"`;

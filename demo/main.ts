@@ -25,7 +25,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const begun = performance.now();
-  const say = (line: string): void => console.error(`${((performance.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
+  const say = (line: string): void =>
+    console.error(`${((performance.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
   const ended = new Promise<void>((resolve) => {
     process.once('SIGINT', () => resolve());
     process.once('SIGTERM', () => resolve());
@@ -57,7 +58,8 @@ function readOptions(): { readonly once: boolean; readonly json: boolean; readon
     const { values } = parseArgs({
       options: { once: { type: 'boolean' }, output: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
     });
-    if (values.output !== undefined && values.output !== 'json' && values.output !== 'table') throw new Error('--output takes json or table');
+    if (values.output !== undefined && values.output !== 'json' && values.output !== 'table')
+      throw new Error('--output takes json or table');
     return { once: values.once ?? false, json: values.output === 'json', help: values.help ?? false };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`);

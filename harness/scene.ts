@@ -82,10 +82,14 @@ export async function startScene(options: SceneOptions): Promise<Scene> {
     if (options.idp === undefined) undo.push(() => idp.stop());
     const ports = await reservePortRange(brokerPorts + 1);
     undo.push(() => releasePorts(ports));
-    const authority = (options.port?.tls ?? 'none') === 'none' ? null : await createCertificateAuthority(join(folder, 'tls'), 'gateway');
+    const authority =
+      (options.port?.tls ?? 'none') === 'none'
+        ? null
+        : await createCertificateAuthority(join(folder, 'tls'), 'gateway');
     const settings = await settingsOf(options, { folder, kafka, idp, firstPort: ports[0] ?? 0, authority });
     await mkdir(settings.policyDirectory);
-    for (const [file, text] of Object.entries(options.policies)) writeFileSync(join(settings.policyDirectory, file), text);
+    for (const [file, text] of Object.entries(options.policies))
+      writeFileSync(join(settings.policyDirectory, file), text);
     const gateway = await startGateway(settings, {
       logger: options.logger ?? silentLogger,
       ...(options.clock === undefined ? {} : { clock: options.clock }),
@@ -134,7 +138,9 @@ async function portSettings(options: SceneOptions, ground: Ground): Promise<Kafk
   const { tls = 'none', proxyProtocol = 'off', advertise, ...overrides } = options.port ?? {};
   const { kafka, firstPort, authority } = ground;
   const server = await authority?.serverFiles('gateway', { dns: ['localhost', '*.sluice.test'], ips: ['127.0.0.1'] });
-  const clientAuth = ({ none: 'none', server: 'none', 'mutual-optional': 'optional', 'mutual-required': 'required' } as const)[tls];
+  const clientAuth = (
+    { none: 'none', server: 'none', 'mutual-optional': 'optional', 'mutual-required': 'required' } as const
+  )[tls];
   return {
     name: 'orders',
     protocol: 'kafka',
@@ -183,7 +189,9 @@ export function addressesOf(bootstrap: string): { host: string; port: number }[]
   });
 }
 
-function sceneOf(parts: Omit<Scene, 'bootstrap' | 'brokerAddress' | 'applyPolicy' | 'entries' | 'entry' | 'stop'>): Omit<Scene, 'stop'> {
+function sceneOf(
+  parts: Omit<Scene, 'bootstrap' | 'brokerAddress' | 'applyPolicy' | 'entries' | 'entry' | 'stop'>,
+): Omit<Scene, 'stop'> {
   const { gateway, settings } = parts;
   const { host, port } = gateway.address('orders');
   const entries = (): Entry[] => readEntries(settings.audit.directory);

@@ -47,7 +47,8 @@ export class WireClient {
     const [target] = addressesOf(address);
     if (target === undefined) throw new Error(`no address in "${address}"`);
     const socket = await new Promise<Socket>((resolve, reject) => {
-      const opened: Socket = options.tls === undefined ? connectPlain(target) : connectTls({ ...target, ...options.tls });
+      const opened: Socket =
+        options.tls === undefined ? connectPlain(target) : connectTls({ ...target, ...options.tls });
       opened.once('error', reject);
       opened.once(options.tls === undefined ? 'connect' : 'secureConnect', () => resolve(opened));
     });
@@ -77,13 +78,20 @@ export class WireClient {
   }
 
   /** Sends a request and reads the next payload as its answer. */
-  async ask<N extends ApiName>(name: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N]> {
+  async ask<N extends ApiName>(
+    name: N,
+    version: number,
+    message: Draft<RequestMessages[N]>,
+  ): Promise<ResponseMessages[N]> {
     this.write(this.frame(name, version, message));
     return (await this.answer(name, version)).message;
   }
 
   /** Reads the next payload as an answer. @throws where the connection closes first */
-  async answer<N extends ApiName>(name: N, version: number): Promise<{ correlationId: number; message: ResponseMessages[N] }> {
+  async answer<N extends ApiName>(
+    name: N,
+    version: number,
+  ): Promise<{ correlationId: number; message: ResponseMessages[N] }> {
     const payload = await this.payload();
     if (payload === null) throw new Error(`the connection was closed instead of an answer to ${name} v${version}`);
     return decodeResponse(name, version, payload);

@@ -42,7 +42,7 @@ export function claimAt(claims: JsonObject, path: readonly string[]): JsonValue 
  * The text a value is compared by, `null` where it has none (null, maps, lists, and numbers too large to be exact).
  * Issuers disagree on whether an id is `65` or `"65"`; both compare as `65`.
  */
-export function claimText(value: JsonValue): string | null {
+function claimText(value: JsonValue): string | null {
   if (typeof value === 'string') return value;
   if (typeof value === 'boolean') return String(value);
   if (typeof value !== 'number' || (Number.isInteger(value) && !Number.isSafeInteger(value))) return null;

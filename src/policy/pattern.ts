@@ -124,8 +124,3 @@ export function covers(wide: Pattern, narrow: Pattern): boolean {
   if (wide.kind === 'prefix') return narrow.head.startsWith(wide.head);
   return narrow.kind === 'literal' && matches(wide, narrow.head);
 }
-
-/** Whether the pattern says nothing at all: stars and separators only. */
-export function isOnlyWildcards(source: string): boolean {
-  return /^[*.:/]*$/.test(source) && source.includes('*');
-}

@@ -108,7 +108,7 @@ export function contentOf(set: PolicySet): Revision {
 }
 
 /** Conditions on the principal alone are evaluated here, once. A rule whose condition is false does not count at all. */
-export function settle(rules: readonly CompiledRule[], principal: ConditionPrincipal): readonly SettledRule[] {
+function settle(rules: readonly CompiledRule[], principal: ConditionPrincipal): readonly SettledRule[] {
   return rules.flatMap((rule): readonly SettledRule[] => {
     if (rule.condition === null) return [{ rule, state: 'holds' }];
     if (rule.condition.perOperation) return [{ rule, state: 'asks' }];

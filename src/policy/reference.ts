@@ -55,7 +55,7 @@ export const conditions: Readonly<Record<string, (principal: Principal, question
   'now < timestamp("2027-02-01T00:00:00Z")': (_, { nowMs }) => nowMs < Date.parse('2027-02-01T00:00:00Z'),
 };
 
-export function referenceMatches(pattern: string, name: string): boolean {
+function referenceMatches(pattern: string, name: string): boolean {
   if (/^[^*]*\*$/.test(pattern)) return name.startsWith(pattern.slice(0, -1));
   const source = pattern
     .split(/(\*\*|\*)/)

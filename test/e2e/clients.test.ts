@@ -46,7 +46,9 @@ after(async () => {
 async function committed(group: string, topic: string): Promise<number> {
   const admin = await scene.kafka.admin.client();
   const offsets = await admin.fetchOffsets({ groupId: group, topics: [topic] });
-  return offsets.flatMap(({ partitions }) => partitions).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
+  return offsets
+    .flatMap(({ partitions }) => partitions)
+    .reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0);
 }
 
 async function wasAudited(code: string, topic: string, software: RegExp): Promise<void> {
@@ -61,7 +63,10 @@ describe('kafkajs', () => {
     const kafka = kafkajsClient(scene.bootstrap, scene.idp, 'app');
     const producer = kafka.producer();
     await producer.connect();
-    await producer.send({ topic: 'open-kafkajs', messages: values.map((value, index) => ({ key: String(index), value })) });
+    await producer.send({
+      topic: 'open-kafkajs',
+      messages: values.map((value, index) => ({ key: String(index), value })),
+    });
     await producer.disconnect();
     const consumer = kafka.consumer({ groupId: 'team-kafkajs' });
     await consumer.connect();
@@ -87,7 +92,10 @@ describe('kafkajs', () => {
     const kafka = kafkajsClient(scene.bootstrap, scene.idp, 'app', { retry: { retries: 0 } });
     const producer = kafka.producer();
     await producer.connect();
-    await assert.rejects(producer.send({ topic: 'closed', messages: [{ value: 'x' }] }), /not authorized to access topics/i);
+    await assert.rejects(
+      producer.send({ topic: 'closed', messages: [{ value: 'x' }] }),
+      /not authorized to access topics/i,
+    );
     await producer.disconnect();
     const consumer = kafka.consumer({ groupId: 'other' });
     await consumer.connect();
@@ -113,7 +121,9 @@ describe('@platformatic/kafka', () => {
 
   test('produces, consumes in a group, commits', async () => {
     const producer = new Producer({ ...(await options()), serializers: stringSerializers });
-    await producer.send({ messages: values.map((value, index) => ({ topic: 'open-platformatic', key: String(index), value })) });
+    await producer.send({
+      messages: values.map((value, index) => ({ topic: 'open-platformatic', key: String(index), value })),
+    });
     await producer.close();
     const seen = await platformaticConsume('team-platformatic', 'open-platformatic');
     assert.deepEqual([...seen].sort(), values);
@@ -122,7 +132,9 @@ describe('@platformatic/kafka', () => {
 
   test('consumes in a KIP-848 group', async () => {
     const producer = new Producer({ ...(await options()), serializers: stringSerializers });
-    await producer.send({ messages: values.map((value, index) => ({ topic: 'open-kip848', key: String(index), value })) });
+    await producer.send({
+      messages: values.map((value, index) => ({ topic: 'open-kip848', key: String(index), value })),
+    });
     await producer.close();
     const seen = await platformaticConsume('team-kip848', 'open-kip848', 'consumer');
     assert.deepEqual([...seen].sort(), values);
@@ -138,11 +150,18 @@ describe('@platformatic/kafka', () => {
     assert.match(failure, /authoriz/i);
     await producer.close();
     const admin = new Admin(await options());
-    assert.deepEqual((await admin.listTopics()).filter((topic) => topic === 'closed'), []);
+    assert.deepEqual(
+      (await admin.listTopics()).filter((topic) => topic === 'closed'),
+      [],
+    );
     await admin.close();
   });
 
-  async function platformaticConsume(groupId: string, topic: string, groupProtocol: 'classic' | 'consumer' = 'classic'): Promise<Set<string>> {
+  async function platformaticConsume(
+    groupId: string,
+    topic: string,
+    groupProtocol: 'classic' | 'consumer' = 'classic',
+  ): Promise<Set<string>> {
     const consumer = new Consumer({ ...(await options()), groupId, groupProtocol, deserializers: stringDeserializers });
     const stream = await consumer.consume({ topics: [topic], mode: 'earliest', autocommit: false, maxWaitTime: 500 });
     const seen = new Set<string>();
@@ -174,7 +193,12 @@ describe('Java', () => {
     'sasl.oauthbearer.client.credentials.client.secret': 'app-secret',
     'sasl.jaas.config': 'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;',
   });
-  const java = (tool: Parameters<typeof javaTool>[0], args: readonly string[], stdin = '', config: Record<string, string> = {}) =>
+  const java = (
+    tool: Parameters<typeof javaTool>[0],
+    args: readonly string[],
+    stdin = '',
+    config: Record<string, string> = {},
+  ) =>
     javaTool(tool, {
       args: ['--bootstrap-server', scene.bootstrap, ...args],
       config: { ...oidc(), ...config },
@@ -186,7 +210,15 @@ describe('Java', () => {
   test('console producer and consumer: classic group, commits', async () => {
     const produced = await java('console-producer', ['--topic', 'open-console'], lines);
     assert.equal(produced.code, 0, produced.stderr);
-    const args = ['--topic', 'open-console', '--group', 'team-console', '--from-beginning', '--max-messages', String(records)];
+    const args = [
+      '--topic',
+      'open-console',
+      '--group',
+      'team-console',
+      '--from-beginning',
+      '--max-messages',
+      String(records),
+    ];
     const consumed = await java('console-consumer', args);
     assert.equal(consumed.code, 0, consumed.stderr);
     assert.deepEqual(consumed.stdout.trim().split('\n').sort(), values);
@@ -195,17 +227,43 @@ describe('Java', () => {
   });
 
   test('console consumer in a KIP-848 group', async () => {
-    const args = ['--topic', 'open-console', '--group', 'team-console-848', '--from-beginning', '--max-messages', String(records)];
+    const args = [
+      '--topic',
+      'open-console',
+      '--group',
+      'team-console-848',
+      '--from-beginning',
+      '--max-messages',
+      String(records),
+    ];
     const consumed = await java('console-consumer', args, '', { 'group.protocol': 'consumer' });
     assert.equal(consumed.code, 0, consumed.stderr);
     assert.deepEqual(consumed.stdout.trim().split('\n').sort(), values);
   });
 
   test('perf tools', async () => {
-    const produced = await java('producer-perf-test', ['--topic', 'open-perf', '--num-records', '20000', '--record-size', '500', '--throughput', '-1']);
+    const produced = await java('producer-perf-test', [
+      '--topic',
+      'open-perf',
+      '--num-records',
+      '20000',
+      '--record-size',
+      '500',
+      '--throughput',
+      '-1',
+    ]);
     assert.equal(produced.code, 0, produced.stderr);
     assert.match(produced.stdout, /20000 records sent/);
-    const consumed = await java('consumer-perf-test', ['--topic', 'open-perf', '--group', 'team-perf', '--num-records', '20000', '--timeout', '30000']);
+    const consumed = await java('consumer-perf-test', [
+      '--topic',
+      'open-perf',
+      '--group',
+      'team-perf',
+      '--num-records',
+      '20000',
+      '--timeout',
+      '30000',
+    ]);
     assert.equal(consumed.code, 0, consumed.stderr);
     assert.match(consumed.stdout, /, 20\d{3},/);
   });
@@ -213,7 +271,14 @@ describe('Java', () => {
   test('is denied a topic and a group in its own exceptions', async () => {
     const produced = await java('console-producer', ['--topic', 'closed'], 'x\n');
     assert.match(produced.stdout + produced.stderr, /TopicAuthorizationException|Not authorized to access topics/);
-    const consumed = await java('console-consumer', ['--topic', 'open-console', '--group', 'other', '--timeout-ms', '8000']);
+    const consumed = await java('console-consumer', [
+      '--topic',
+      'open-console',
+      '--group',
+      'other',
+      '--timeout-ms',
+      '8000',
+    ]);
     assert.match(consumed.stdout + consumed.stderr, /GroupAuthorizationException|Not authorized to access group/);
   });
 
@@ -223,7 +288,16 @@ describe('Java', () => {
       'sasl.mechanism': 'PLAIN',
       'sasl.jaas.config': `org.apache.kafka.common.security.plain.PlainLoginModule required username="token" password="${await scene.idp.token('app', { audience: 'elsewhere' })}";`,
     };
-    const args = ['--bootstrap-server', scene.bootstrap, '--topic', 'open-console', '--group', 'team-wrong', '--timeout-ms', '8000'];
+    const args = [
+      '--bootstrap-server',
+      scene.bootstrap,
+      '--topic',
+      'open-console',
+      '--group',
+      'team-wrong',
+      '--timeout-ms',
+      '8000',
+    ];
     const consumed = await javaTool('console-consumer', { args, config });
     assert.match(consumed.stdout + consumed.stderr, /SaslAuthenticationException[^]*wrong audience/);
   });
@@ -232,20 +306,47 @@ describe('Java', () => {
 describe('kcat', () => {
   const sasl = async (): Promise<string[]> => {
     const token = await scene.idp.token('app');
-    return ['-b', scene.bootstrap, '-X', 'security.protocol=SASL_PLAINTEXT', '-X', 'sasl.mechanisms=PLAIN', '-X', 'sasl.username=token', '-X', `sasl.password=${token}`];
+    return [
+      '-b',
+      scene.bootstrap,
+      '-X',
+      'security.protocol=SASL_PLAINTEXT',
+      '-X',
+      'sasl.mechanisms=PLAIN',
+      '-X',
+      'sasl.username=token',
+      '-X',
+      `sasl.password=${token}`,
+    ];
   };
 
   test('produces, consumes in a group, commits', async () => {
     const produced = await kcat([...(await sasl()), '-P', '-t', 'open-kcat'], { stdin: lines });
     assert.equal(produced.code, 0, produced.stderr);
-    const consumed = await kcat([...(await sasl()), '-c', String(records), '-o', 'beginning', '-X', 'auto.offset.reset=earliest', '-G', 'team-kcat', 'open-kcat'], { timeoutMs: 40_000 });
+    const consumed = await kcat(
+      [
+        ...(await sasl()),
+        '-c',
+        String(records),
+        '-o',
+        'beginning',
+        '-X',
+        'auto.offset.reset=earliest',
+        '-G',
+        'team-kcat',
+        'open-kcat',
+      ],
+      { timeoutMs: 40_000 },
+    );
     assert.deepEqual(consumed.stdout.trim().split('\n').sort(), values, consumed.stderr);
     assert.equal(await committed('team-kcat', 'open-kcat'), records);
     await wasAudited('flow.window', 'open-kcat', /librdkafka/);
   });
 
   test('produces idempotently and in transactions', async () => {
-    const produced = await kcat([...(await sasl()), '-P', '-t', 'open-kcat', '-X', 'transactional.id=team-kcat'], { stdin: lines });
+    const produced = await kcat([...(await sasl()), '-P', '-t', 'open-kcat', '-X', 'transactional.id=team-kcat'], {
+      stdin: lines,
+    });
     assert.equal(produced.code, 0, produced.stderr);
   });
 

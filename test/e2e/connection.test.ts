@@ -44,16 +44,23 @@ async function authenticated(clientId = 'alice'): Promise<WireClient> {
 function isFailure(code: string, since: number): Promise<unknown> {
   return scene.entry(`authentication.failed ${code}`, (entry) => {
     const data = entry.data as { failure?: { code?: string }; code?: string };
-    return entry.type.endsWith('authentication.failed') && Date.parse(entry.time) >= since && JSON.stringify(data).includes(code);
+    return (
+      entry.type.endsWith('authentication.failed') &&
+      Date.parse(entry.time) >= since &&
+      JSON.stringify(data).includes(code)
+    );
   });
 }
 
 function isRefusal(code: string, since: number): Promise<unknown> {
   return scene.entry(`operation.refused ${code}`, (entry) => {
-    return entry.type.endsWith('operation.refused') && Date.parse(entry.time) >= since && JSON.stringify(entry.data).includes(code);
+    return (
+      entry.type.endsWith('operation.refused') &&
+      Date.parse(entry.time) >= since &&
+      JSON.stringify(entry.data).includes(code)
+    );
   });
 }
-
 
 describe('before authentication', () => {
   test('a request other than ApiVersions and SASL closes the connection, and the log says so', async () => {
@@ -67,7 +74,13 @@ describe('before authentication', () => {
   test('pipelined behind ApiVersions it is not served either', async () => {
     const client = await WireClient.connect(scene.bootstrap);
     const first = client.frame('ApiVersions', 3, { clientSoftwareName: 'test', clientSoftwareVersion: '1' });
-    client.write(Buffer.concat([first, client.frame('Metadata', 12, { topics: null }), client.frame('Metadata', 12, { topics: null })]));
+    client.write(
+      Buffer.concat([
+        first,
+        client.frame('Metadata', 12, { topics: null }),
+        client.frame('Metadata', 12, { topics: null }),
+      ]),
+    );
     const { message } = await client.answer('ApiVersions', 3);
     assert.equal(message.errorCode, 0);
     assert.equal(await client.payload(), null);
@@ -132,7 +145,9 @@ describe('authentication', () => {
   test('PLAIN takes the token as its password', async () => {
     const client = await WireClient.connect(scene.bootstrap);
     await client.ask('SaslHandshake', 1, { mechanism: 'PLAIN' });
-    const answer = await client.ask('SaslAuthenticate', 2, { authBytes: Buffer.from(`\0token\0${await scene.idp.token('alice')}`) });
+    const answer = await client.ask('SaslAuthenticate', 2, {
+      authBytes: Buffer.from(`\0token\0${await scene.idp.token('alice')}`),
+    });
     assert.equal(answer.errorCode, 0);
     assert.ok(answer.sessionLifetimeMs > 0n);
     client.close();
@@ -166,7 +181,9 @@ describe('authentication', () => {
     const client = await WireClient.connect(scene.bootstrap);
     await client.ask('SaslHandshake', 1, { mechanism: 'OAUTHBEARER' });
     const token = await scene.idp.token('alice');
-    const answer = await client.ask('SaslAuthenticate', 2, { authBytes: Buffer.from(`n,a=bob,\x01auth=Bearer ${token}\x01\x01`) });
+    const answer = await client.ask('SaslAuthenticate', 2, {
+      authBytes: Buffer.from(`n,a=bob,\x01auth=Bearer ${token}\x01\x01`),
+    });
     assert.equal(answer.errorCode, errorCodes.SASL_AUTHENTICATION_FAILED);
     assert.ok(await client.closes());
   });
@@ -189,7 +206,10 @@ describe('authentication', () => {
     assert.equal(answer.errorCode, 0);
     const metadata = await client.ask('Metadata', 12, { topics: [{ name: 'payments' }] });
     assert.equal(metadata.topics[0]?.errorCode, 0);
-    await scene.entry('authentication.renewed', (entry) => entry.type.endsWith('authentication.renewed') && Date.parse(entry.time) >= since);
+    await scene.entry(
+      'authentication.renewed',
+      (entry) => entry.type.endsWith('authentication.renewed') && Date.parse(entry.time) >= since,
+    );
     client.close();
   });
 
@@ -207,7 +227,12 @@ describe('requests', () => {
     const frames: Buffer[] = [];
     for (let index = 0; index < 60; index += 1) {
       const topic = index % 3 === 0 ? 'secrets' : 'payments';
-      frames.push(client.frame('ListOffsets', 7, { replicaId: -1, topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }] }));
+      frames.push(
+        client.frame('ListOffsets', 7, {
+          replicaId: -1,
+          topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1n }] }],
+        }),
+      );
     }
     client.write(Buffer.concat(frames));
     let last = 0;
@@ -238,8 +263,13 @@ describe('requests', () => {
   test('a produce that is partly denied writes the rest and says which is which', async () => {
     const client = await authenticated();
     const message = produceOf('payments', -1);
-    const answer = await client.ask('Produce', 9, { ...message, topicData: [...message.topicData, ...produceOf('secrets', -1).topicData] });
-    const codes = new Map(answer.responses.map(({ name, partitionResponses }) => [name, partitionResponses[0]?.errorCode]));
+    const answer = await client.ask('Produce', 9, {
+      ...message,
+      topicData: [...message.topicData, ...produceOf('secrets', -1).topicData],
+    });
+    const codes = new Map(
+      answer.responses.map(({ name, partitionResponses }) => [name, partitionResponses[0]?.errorCode]),
+    );
     assert.equal(codes.get('payments'), 0);
     assert.equal(codes.get('secrets'), errorCodes.TOPIC_AUTHORIZATION_FAILED);
     client.close();
@@ -248,7 +278,13 @@ describe('requests', () => {
   test('a fetch session that was not made here is refused with 70, and the log has the guess', async () => {
     const since = Date.now();
     const client = await authenticated();
-    const answer = await client.ask('Fetch', 12, { sessionId: 4711, sessionEpoch: 1, maxWaitMs: 100, minBytes: 1, topics: [] });
+    const answer = await client.ask('Fetch', 12, {
+      sessionId: 4711,
+      sessionEpoch: 1,
+      maxWaitMs: 100,
+      minBytes: 1,
+      topics: [],
+    });
     assert.equal(answer.errorCode, errorCodes.FETCH_SESSION_ID_NOT_FOUND);
     await isRefusal('fetch-session-unknown', since);
     client.close();
@@ -309,12 +345,19 @@ describe('requests', () => {
     big.close();
     const client = await authenticated();
     client.socket.pause();
-    const before = process.memoryUsage().rss;
-    const fetchAll = { replicaId: -1, maxWaitMs: 100, minBytes: 1, maxBytes: 50_000_000, sessionEpoch: -1, topics: [{ topic: 'payments', partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 50_000_000 }] }] };
+    const rssBefore = process.memoryUsage().rss;
+    const fetchAll = {
+      replicaId: -1,
+      maxWaitMs: 100,
+      minBytes: 1,
+      maxBytes: 50_000_000,
+      sessionEpoch: -1,
+      topics: [{ topic: 'payments', partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 50_000_000 }] }],
+    };
     const frames = Array.from({ length: 200 }, () => client.frame('Fetch', 11, fetchAll));
     client.write(Buffer.concat(frames));
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    const grownBytes = process.memoryUsage().rss - before;
+    const grownBytes = process.memoryUsage().rss - rssBefore;
     // 200 answers of 9 MB would be 1.8 GB.
     assert.ok(grownBytes < 250_000_000, `grew by ${Math.round(grownBytes / 1e6)} MB`);
     client.close();
@@ -322,5 +365,9 @@ describe('requests', () => {
 });
 
 function produceOf(topic: string, acks: number, value = 'hello') {
-  return { acks, timeoutMs: 10_000, topicData: [{ name: topic, partitionData: [{ index: 0, records: batchOf([value]) }] }] };
+  return {
+    acks,
+    timeoutMs: 10_000,
+    topicData: [{ name: topic, partitionData: [{ index: 0, records: batchOf([value]) }] }],
+  };
 }

@@ -5,7 +5,12 @@ import type { AdvertiseSettings } from '../../model/settings.ts';
 import { createAddressBook, nodeForServerName } from './addresses.ts';
 
 const ports: AdvertiseSettings = { mode: 'ports', host: 'gateway', firstPort: 9_100, firstNodeId: 10, count: 3 };
-const sni = { mode: 'sni', hostPattern: 'broker-$(nodeId).orders.example', bootstrapHost: 'orders.example', port: 9_093 } as const;
+const sni = {
+  mode: 'sni',
+  hostPattern: 'broker-$(nodeId).orders.example',
+  bootstrapHost: 'orders.example',
+  port: 9_093,
+} as const;
 
 test('a port per broker: only the nodes that ports are set aside for', () => {
   const book = createAddressBook(ports, 9_092);

@@ -24,7 +24,13 @@ function written(): { socket: Socket; bytes: () => Buffer } {
 
 test('answers leave in the order of the requests, whichever is ready first', async () => {
   const { socket, bytes } = written();
-  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
+  const queue = new AnswerQueue(
+    socket,
+    'orders',
+    silentObserver,
+    () => {},
+    () => {},
+  );
   const [first, second, third] = [queue.reserve('Fetch', 11), queue.reserve('Fetch', 11), queue.reserve('Fetch', 11)];
   third.settle([Buffer.from('3')], 'answered');
   first.settle([Buffer.from('1')], 'answered');
@@ -37,7 +43,13 @@ test('answers leave in the order of the requests, whichever is ready first', asy
 
 test('answers that one before them holds up count as backed up, so that the broker is not read on', async () => {
   const { socket } = written();
-  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
+  const queue = new AnswerQueue(
+    socket,
+    'orders',
+    silentObserver,
+    () => {},
+    () => {},
+  );
   const first = queue.reserve('Fetch', 11);
   const second = queue.reserve('Fetch', 11);
   assert.equal(queue.backedUp, false);
@@ -50,7 +62,13 @@ test('answers that one before them holds up count as backed up, so that the brok
 
 test('lent memory may be written over once nothing is unsent, also behind an answer that is late', async () => {
   const { socket, bytes } = written();
-  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
+  const queue = new AnswerQueue(
+    socket,
+    'orders',
+    silentObserver,
+    () => {},
+    () => {},
+  );
   const [first, second] = [queue.reserve('Fetch', 11), queue.reserve('Fetch', 11)];
   const lent = Buffer.from('second');
   second.settle([lent], 'forwarded', true);
@@ -63,7 +81,13 @@ test('lent memory may be written over once nothing is unsent, also behind an ans
 
 test('an answer leaves in pieces only as the first in line, and what follows waits for its end', async () => {
   const { socket, bytes } = written();
-  const queue = new AnswerQueue(socket, 'orders', silentObserver, () => {}, () => {});
+  const queue = new AnswerQueue(
+    socket,
+    'orders',
+    silentObserver,
+    () => {},
+    () => {},
+  );
   const [first, second, third] = [queue.reserve('Fetch', 11), queue.reserve('Fetch', 11), queue.reserve('Fetch', 11)];
   assert.equal(second.begin(), false);
   assert.equal(first.begin(), true);

@@ -14,7 +14,15 @@ const settings: KafkaAuthenticationSettings = {
 };
 
 function principalOf(id: string): Principal {
-  return { kind: 'workload', id, issuer: 'idp', groups: [], claims: {}, expiresAtMs: null, credential: { type: 'jwt', id: `jti-${id}` } };
+  return {
+    kind: 'workload',
+    id,
+    issuer: 'idp',
+    groups: [],
+    claims: {},
+    expiresAtMs: null,
+    credential: { type: 'jwt', id: `jti-${id}` },
+  };
 }
 
 /** Takes `good` and `good.NAME`; each stands for the principal of that name. */
@@ -99,11 +107,15 @@ test('KIP-368: once a second, the same principal, the same mechanism', async () 
 
 test('any bytes at all end in a principal or a SaslFailure', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom('PLAIN' as const, 'OAUTHBEARER' as const), fc.uint8Array({ maxLength: 200 }), async (mechanism, bytes) => {
-      await begin(mechanism)
-        .authenticate(Buffer.from(bytes), 0)
-        .catch((error: unknown) => assert.ok(error instanceof SaslFailure));
-    }),
+    fc.asyncProperty(
+      fc.constantFrom('PLAIN' as const, 'OAUTHBEARER' as const),
+      fc.uint8Array({ maxLength: 200 }),
+      async (mechanism, bytes) => {
+        await begin(mechanism)
+          .authenticate(Buffer.from(bytes), 0)
+          .catch((error: unknown) => assert.ok(error instanceof SaslFailure));
+      },
+    ),
     { numRuns: 500 },
   );
 });

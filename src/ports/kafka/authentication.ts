@@ -22,7 +22,13 @@ export class SaslFailure extends SluiceError<string> {
   readonly claimedId: string;
   readonly claimedIssuer: string;
 
-  constructor(code: string, message: string, detail: string = message, claimedId: string = '', claimedIssuer: string = '') {
+  constructor(
+    code: string,
+    message: string,
+    detail: string = message,
+    claimedId: string = '',
+    claimedIssuer: string = '',
+  ) {
     super(code, message);
     this.detail = detail;
     this.claimedId = claimedId;
@@ -80,9 +86,13 @@ export class Authentication {
    */
   async authenticate(bytes: Buffer, nowMs: number): Promise<Principal> {
     const mechanism = this.#chosen;
-    if (mechanism === null) throw new SaslFailure('no-handshake', 'SaslAuthenticate came without a SaslHandshake before it.');
+    if (mechanism === null)
+      throw new SaslFailure('no-handshake', 'SaslAuthenticate came without a SaslHandshake before it.');
     if (!this.#tls && !this.#settings.allowTokensWithoutTls) {
-      throw new SaslFailure('tls-required', 'Tokens are taken over TLS only on this port. Connect with security.protocol=SASL_SSL.');
+      throw new SaslFailure(
+        'tls-required',
+        'Tokens are taken over TLS only on this port. Connect with security.protocol=SASL_SSL.',
+      );
     }
     if (this.#principal !== null && nowMs - this.#authenticatedAtMs < reauthenticationIntervalMsMin) {
       throw new SaslFailure('reauthenticated-too-soon', 'Re-authentication is taken once a second at most.');
@@ -129,7 +139,10 @@ export class Authentication {
       );
     }
     if (mechanism !== this.#used) {
-      throw new SaslFailure('mechanism-changed', `A connection cannot be re-authenticated over ${mechanism}: it began with ${this.#used ?? ''}.`);
+      throw new SaslFailure(
+        'mechanism-changed',
+        `A connection cannot be re-authenticated over ${mechanism}: it began with ${this.#used ?? ''}.`,
+      );
     }
   }
 }
@@ -147,7 +160,13 @@ function readPlain(bytes: Buffer): PresentedToken {
   checkSize(bytes);
   const parts = bytes.toString('utf8').split('\0');
   const [authorizationId, user, token] = parts;
-  if (parts.length !== 3 || authorizationId === undefined || user === undefined || token === undefined || token === '') {
+  if (
+    parts.length !== 3 ||
+    authorizationId === undefined ||
+    user === undefined ||
+    token === undefined ||
+    token === ''
+  ) {
     throw malformed('PLAIN', 'it must be authorization id, user name and token, with NUL between them');
   }
   if (authorizationId !== '' && authorizationId !== user) {
@@ -174,7 +193,8 @@ function readOauthbearer(bytes: Buffer): PresentedToken {
 }
 
 function checkSize(bytes: Buffer): void {
-  if (bytes.length > tokenBytesMax) throw new SaslFailure('token-too-large', `The token is longer than ${tokenBytesMax} bytes.`);
+  if (bytes.length > tokenBytesMax)
+    throw new SaslFailure('token-too-large', `The token is longer than ${tokenBytesMax} bytes.`);
 }
 
 function malformed(mechanism: Mechanism, detail: string): SaslFailure {

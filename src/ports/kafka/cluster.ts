@@ -156,7 +156,8 @@ export class ClusterView {
     this.#learn(answer);
     const missing = new Set<string>();
     for (const topic of answer.topics) {
-      if (topic.errorCode !== 0 && topic.errorCode !== errorCodes.LEADER_NOT_AVAILABLE && topic.name !== null) missing.add(topic.name);
+      if (topic.errorCode !== 0 && topic.errorCode !== errorCodes.LEADER_NOT_AVAILABLE && topic.name !== null)
+        missing.add(topic.name);
     }
     return missing;
   }
@@ -164,7 +165,10 @@ export class ClusterView {
   /** Every topic of the cluster by name and id, for the requests that ask for all of them. */
   async allTopics(): Promise<readonly { readonly name: string; readonly topicId: string }[]> {
     const connection = await this.#own();
-    const answer = await connection.request('Metadata', metadataByIdVersion, { topics: null, allowAutoTopicCreation: false });
+    const answer = await connection.request('Metadata', metadataByIdVersion, {
+      topics: null,
+      allowAutoTopicCreation: false,
+    });
     this.#learn(answer);
     return answer.topics.flatMap(({ name, topicId }) => (name === null ? [] : [{ name, topicId }]));
   }
@@ -238,7 +242,8 @@ export class ClusterView {
     } catch (error) {
       nextMs = retryAfterMs;
       const reason = messageOf(error);
-      if (this.#reachable || reason !== this.#lastError) this.#logger.warn({ reason }, 'the upstream cluster cannot be reached');
+      if (this.#reachable || reason !== this.#lastError)
+        this.#logger.warn({ reason }, 'the upstream cluster cannot be reached');
       this.#reachable = false;
       this.#lastError = reason;
     }
@@ -257,9 +262,13 @@ export class ClusterView {
     const version = Math.min(metadataByIdVersion, connection.versions.maxOf('Metadata') ?? 0);
     const answer = await connection.request('Metadata', version, { topics: [], allowAutoTopicCreation: false });
     if (answer.errorCode !== 0) {
-      throw new SluiceError('upstream-unreachable', `The cluster answered Metadata with ${errorName(answer.errorCode)}.`, {
-        retriable: true,
-      });
+      throw new SluiceError(
+        'upstream-unreachable',
+        `The cluster answered Metadata with ${errorName(answer.errorCode)}.`,
+        {
+          retriable: true,
+        },
+      );
     }
     const present = new Set(answer.brokers.map((broker) => broker.nodeId));
     this.#learn(answer);

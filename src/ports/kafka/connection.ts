@@ -5,7 +5,12 @@
 import type { Socket } from 'node:net';
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { connectionBufferBytesMax, requestFrameBytesMax, requestsInFlightMax, unauthenticatedFrameBytesMax } from '../../lib/limits.ts';
+import {
+  connectionBufferBytesMax,
+  requestFrameBytesMax,
+  requestsInFlightMax,
+  unauthenticatedFrameBytesMax,
+} from '../../lib/limits.ts';
 import { AnswerQueue } from './answers.ts';
 import { Entrance } from './entrance.ts';
 import type { Arrival, ConnectionParts } from './parts.ts';
@@ -107,7 +112,9 @@ export class ClientConnection {
     this.#frames.push(bytes);
     this.#serve();
     // Bytes that were not taken yet, or have not left yet, lie in memory that the next read would write over.
-    const held = borrowed ? this.#frames.unreadBytes > 0 || this.#requests?.lent === true : this.#frames.unreadBytes > connectionBufferBytesMax;
+    const held = borrowed
+      ? this.#frames.unreadBytes > 0 || this.#requests?.lent === true
+      : this.#frames.unreadBytes > connectionBufferBytesMax;
     if (this.#handling || held) this.#pauseReading();
     else this.#frames.recycle();
   }

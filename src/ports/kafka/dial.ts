@@ -50,7 +50,10 @@ export async function dial(address: HostPort, tls: ClientTlsSettings | undefined
 async function readTlsFiles(tls: ClientTlsSettings): Promise<{ ca?: Buffer; cert?: Buffer; key?: Buffer }> {
   const read = (path: string): Promise<Buffer> =>
     readFile(path).catch((cause: unknown) => {
-      throw new SluiceError('secret-unreadable', `File ${path} cannot be read: ${messageOf(cause)}.`, { cause, retriable: true });
+      throw new SluiceError('secret-unreadable', `File ${path} cannot be read: ${messageOf(cause)}.`, {
+        cause,
+        retriable: true,
+      });
     });
   return {
     ...(tls.caFile === undefined ? {} : { ca: await read(tls.caFile) }),
@@ -60,5 +63,7 @@ async function readTlsFiles(tls: ClientTlsSettings): Promise<{ ca?: Buffer; cert
 }
 
 export function unreachable(address: HostPort, detail: string): SluiceError<'upstream-unreachable'> {
-  return new SluiceError('upstream-unreachable', `Broker ${address.host}:${address.port} cannot be used: ${detail}.`, { retriable: true });
+  return new SluiceError('upstream-unreachable', `Broker ${address.host}:${address.port} cannot be used: ${detail}.`, {
+    retriable: true,
+  });
 }

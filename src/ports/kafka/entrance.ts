@@ -11,13 +11,24 @@ import type { AnswerQueue } from './answers.ts';
 import { apiVersionsAnswer, apiVersionsMax, softwareIsWellFormed, unsupportedApiVersions } from './api-versions.ts';
 import { Authentication, SaslFailure } from './authentication.ts';
 import type { Arrival, ConnectionParts } from './parts.ts';
-import { type DecodedRequestHeader, apiByKey, apiByName, decodeRequest, encodeResponse, errorCodes } from './protocol/protocol.ts';
+import {
+  type DecodedRequestHeader,
+  apiByKey,
+  apiByName,
+  decodeRequest,
+  encodeResponse,
+  errorCodes,
+} from './protocol/protocol.ts';
 
 /** As brokers do, so that guessing is slow (`connection.failed.authentication.delay.ms`). */
 const failedAuthenticationDelayMs = 100;
 const timerMsMax = 0x7fffffff;
 /** What the gateway answers itself. */
-const ownApis: ReadonlySet<number> = new Set([apiByName('SaslHandshake').key, apiByName('ApiVersions').key, apiByName('SaslAuthenticate').key]);
+const ownApis: ReadonlySet<number> = new Set([
+  apiByName('SaslHandshake').key,
+  apiByName('ApiVersions').key,
+  apiByName('SaslAuthenticate').key,
+]);
 
 export interface EntranceEvents {
   /** The client is known, or known anew after it authenticated again. */
@@ -88,7 +99,9 @@ export class Entrance {
   async #letIn(header: DecodedRequestHeader, name: string): Promise<boolean> {
     const principal = this.#arrival.certificatePrincipal;
     if (this.#authentication.underWay || principal === null) {
-      this.#refuseUnauthenticated(`${name} ${this.#authentication.underWay ? 'in the middle of' : 'before'} authentication`);
+      this.#refuseUnauthenticated(
+        `${name} ${this.#authentication.underWay ? 'in the middle of' : 'before'} authentication`,
+      );
       return false;
     }
     if (this.#session === null) await this.#enter(principal, header.clientId ?? '');
@@ -108,7 +121,8 @@ export class Entrance {
       return;
     }
     // Java's clients say it only after authentication.
-    if (this.#session === null) this.#software = { name: request.clientSoftwareName, version: request.clientSoftwareVersion };
+    if (this.#session === null)
+      this.#software = { name: request.clientSoftwareName, version: request.clientSoftwareVersion };
     else this.#session.learnSoftware(request.clientSoftwareName, request.clientSoftwareVersion);
     try {
       const broker = await this.#parts.cluster.versionsOf(this.#arrival.target);
@@ -116,7 +130,10 @@ export class Entrance {
       answer.settle([encodeResponse('ApiVersions', header.apiVersion, header.correlationId, response)], 'answered');
     } catch (error) {
       // What the broker speaks is not known: a broker that is down closes connections, and clients try another.
-      this.#parts.logger.warn({ reason: messageOf(error) }, 'a client was turned away: the broker behind cannot be reached');
+      this.#parts.logger.warn(
+        { reason: messageOf(error) },
+        'a client was turned away: the broker behind cannot be reached',
+      );
       this.#events.close('the upstream cannot be reached');
     }
   }
@@ -131,7 +148,13 @@ export class Entrance {
       const refusal = { errorCode: errorCodes.ILLEGAL_SASL_STATE };
       const frame = encodeResponse('SaslHandshake', header.apiVersion, header.correlationId, refusal);
       this.#answers.reserve('SaslHandshake', header.apiVersion).settle([frame], 'refused');
-      this.#failed(new SaslFailure('principal-changed', 'The connection works on its client certificate already. Open a new one for a token.'), header.clientId ?? '');
+      this.#failed(
+        new SaslFailure(
+          'principal-changed',
+          'The connection works on its client certificate already. Open a new one for a token.',
+        ),
+        header.clientId ?? '',
+      );
       return this.#events.close('SASL after requests on a client certificate');
     }
     const { mechanism } = decodeRequest('SaslHandshake', header.apiVersion, payload, header.headerBytes);
@@ -140,22 +163,32 @@ export class Entrance {
     const errorCode = taken ? 0 : errorCodes.UNSUPPORTED_SASL_MECHANISM;
     const response = { errorCode, mechanisms: [...mechanisms] };
     const answer = this.#answers.reserve('SaslHandshake', header.apiVersion);
-    answer.settle([encodeResponse('SaslHandshake', header.apiVersion, header.correlationId, response)], taken ? 'answered' : 'refused');
+    answer.settle(
+      [encodeResponse('SaslHandshake', header.apiVersion, header.correlationId, response)],
+      taken ? 'answered' : 'refused',
+    );
     if (taken) return;
-    const failure = new SaslFailure('mechanism-refused', `The SASL mechanism is not offered; offered: ${mechanisms.join(', ') || 'none'}.`);
+    const failure = new SaslFailure(
+      'mechanism-refused',
+      `The SASL mechanism is not offered; offered: ${mechanisms.join(', ') || 'none'}.`,
+    );
     this.#failed(failure, header.clientId ?? '');
     this.#events.close('SASL mechanism not offered');
   }
 
   async #saslAuthenticate(header: DecodedRequestHeader, payload: Buffer): Promise<void> {
-    if (header.apiVersion > apiByName('SaslAuthenticate').maxVersion) return this.#refuseUnauthenticated('SaslAuthenticate in an unknown version');
+    if (header.apiVersion > apiByName('SaslAuthenticate').maxVersion)
+      return this.#refuseUnauthenticated('SaslAuthenticate in an unknown version');
     const { authBytes } = decodeRequest('SaslAuthenticate', header.apiVersion, payload, header.headerBytes);
     const answer = this.#answers.reserve('SaslAuthenticate', header.apiVersion);
     try {
       const principal = await this.#authentication.authenticate(authBytes, this.#parts.clock.nowMs());
       await this.#enter(principal, header.clientId ?? '');
       const response = { errorCode: 0, sessionLifetimeMs: BigInt(this.#lifetimeMs(principal)) };
-      answer.settle([encodeResponse('SaslAuthenticate', header.apiVersion, header.correlationId, response)], 'answered');
+      answer.settle(
+        [encodeResponse('SaslAuthenticate', header.apiVersion, header.correlationId, response)],
+        'answered',
+      );
     } catch (error) {
       const failure = this.#failed(error, header.clientId ?? '');
       await pause(failedAuthenticationDelayMs);
@@ -216,14 +249,25 @@ export class Entrance {
   #expireAfter(lifetimeMs: number): void {
     if (this.#expiryTimer !== null) clearTimeout(this.#expiryTimer);
     // A client certificate cannot be renewed on an open connection, so only its own end closes it.
-    const end = this.#authentication.mechanism === null ? (this.#arrival.certificatePrincipal?.expiresAtMs ?? null) : null;
-    const delayMs = this.#authentication.mechanism === null ? (end === null ? timerMsMax : end - this.#parts.clock.nowMs()) : lifetimeMs;
-    this.#expiryTimer = setTimeout(() => this.#events.close('the credential expired'), Math.max(0, Math.min(delayMs, timerMsMax)));
+    const end =
+      this.#authentication.mechanism === null ? (this.#arrival.certificatePrincipal?.expiresAtMs ?? null) : null;
+    const delayMs =
+      this.#authentication.mechanism === null
+        ? end === null
+          ? timerMsMax
+          : end - this.#parts.clock.nowMs()
+        : lifetimeMs;
+    this.#expiryTimer = setTimeout(
+      () => this.#events.close('the credential expired'),
+      Math.max(0, Math.min(delayMs, timerMsMax)),
+    );
   }
 
   #failed(error: unknown, clientId: string): { readonly code: string; readonly message: string } {
     const failure =
-      error instanceof SaslFailure ? error : new SaslFailure('unavailable', 'The gateway cannot take clients now. Try again later.', messageOf(error));
+      error instanceof SaslFailure
+        ? error
+        : new SaslFailure('unavailable', 'The gateway cannot take clients now. Try again later.', messageOf(error));
     const { code, detail, claimedId, claimedIssuer, message } = failure;
     this.#parts.gate.authenticationFailed({ code, detail, claimedId, claimedIssuer }, this.#facts(clientId));
     return { code, message };

@@ -25,14 +25,21 @@ export interface KafkaPort {
   start(): Promise<void>;
   /** Takes no new connection, lets requests in flight be answered for `timeoutMs` at the most, then closes. */
   drain(timeoutMs: number): Promise<void>;
-  status(): { readonly ready: boolean; readonly detail: string; readonly connections: number; readonly brokers: number };
+  status(): {
+    readonly ready: boolean;
+    readonly detail: string;
+    readonly connections: number;
+    readonly brokers: number;
+  };
   /** Where clients first connect, as bound. */
   address(): HostPort;
 }
 
 export function createKafkaPort(settings: KafkaPortSettings, parts: KafkaPortParts): KafkaPort {
   const { name } = settings;
-  const cluster = new ClusterView(settings.upstream, parts.logger, (reason) => parts.observer.upstreamFailed(name, reason));
+  const cluster = new ClusterView(settings.upstream, parts.logger, (reason) =>
+    parts.observer.upstreamFailed(name, reason),
+  );
   const addresses = createAddressBook(settings.advertise, settings.listen.port);
   const listener = new Listener({ settings, cluster, addresses, ...parts });
   return {

@@ -90,7 +90,9 @@ export class Listener {
   }
 
   #open(host: string, port: number, target: BrokerTarget): Promise<HostPort> {
-    const server = createServer({ noDelay: true, pauseOnConnect: this.#readsDirectly }, (socket) => this.#accept(socket, target));
+    const server = createServer({ noDelay: true, pauseOnConnect: this.#readsDirectly }, (socket) =>
+      this.#accept(socket, target),
+    );
     this.#servers.push(server);
     return new Promise((resolve, reject) => {
       server.once('error', (cause) => {
@@ -144,7 +146,10 @@ export class Listener {
         socket.off('data', onData);
         socket.pause();
         if (seen.length > header.bytes) socket.unshift(seen.subarray(header.bytes));
-        this.#unwrap(socket, header.address === null ? facts : { ...facts, address: header.address, addressPort: header.port });
+        this.#unwrap(
+          socket,
+          header.address === null ? facts : { ...facts, address: header.address, addressPort: header.port },
+        );
       } catch (error) {
         clearTimeout(timer);
         this.#parts.logger.warn({ address: facts.address, reason: messageOf(error) }, 'a connection was refused');
@@ -199,7 +204,10 @@ export class Listener {
       this.#certificatesDigest = digest;
       this.#parts.logger.info({ file: tls.certFile }, 'the TLS certificate was renewed');
     } catch (error) {
-      this.#parts.logger.error({ reason: messageOf(error) }, 'the renewed TLS certificate cannot be used; the old one stays');
+      this.#parts.logger.error(
+        { reason: messageOf(error) },
+        'the renewed TLS certificate cannot be used; the old one stays',
+      );
     }
   }
 
@@ -214,7 +222,10 @@ export class Listener {
     this.#arriving.delete(raw);
     const target = this.#targetOf(secure, facts.target);
     if (target === null) {
-      this.#parts.logger.warn({ address: facts.address, serverName: typeof secure.servername === 'string' ? secure.servername : '' }, 'a TLS server name is none of this port');
+      this.#parts.logger.warn(
+        { address: facts.address, serverName: typeof secure.servername === 'string' ? secure.servername : '' },
+        'a TLS server name is none of this port',
+      );
       secure.destroy();
       return;
     }
@@ -251,7 +262,9 @@ export class Listener {
       return;
     }
     this.#parts.observer.connectionOpened(this.#parts.settings.name);
-    const connection = new ClientConnection(arrival, this.#parts, (closedConnection) => this.#connections.delete(closedConnection));
+    const connection = new ClientConnection(arrival, this.#parts, (closedConnection) =>
+      this.#connections.delete(closedConnection),
+    );
     this.#connections.add(connection);
   }
 }

@@ -8,7 +8,7 @@ import { parseProxyHeader } from './proxy-protocol.ts';
 const signature = '0d0a0d0a000d0a515549540a';
 const overIpv4 = Buffer.from(`${signature}2111000cc0000201cb007107d43123 84`.replaceAll(' ', ''), 'hex');
 const overIpv6 = Buffer.from(
-  `${signature}21210024${'20010db8000000000000000000000001'}${'20010db8000000000000000000000002'}d4312384`,
+  `${signature}2121002420010db800000000000000000000000120010db8000000000000000000000002d4312384`,
   'hex',
 );
 const local = Buffer.from(`${signature}20000000`, 'hex');
@@ -28,7 +28,8 @@ test('what follows the header is left to the client', () => {
 
 test('every beginning of a header asks for more', () => {
   for (const header of [overIpv4, overIpv6, local]) {
-    for (let length = 0; length < header.length; length += 1) assert.equal(parseProxyHeader(header.subarray(0, length)), null);
+    for (let length = 0; length < header.length; length += 1)
+      assert.equal(parseProxyHeader(header.subarray(0, length)), null);
   }
 });
 

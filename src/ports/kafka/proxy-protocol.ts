@@ -24,7 +24,8 @@ export interface ProxyHeader {
  */
 export function parseProxyHeader(bytes: Buffer): ProxyHeader | null {
   const seen = Math.min(bytes.length, signature.length);
-  if (!bytes.subarray(0, seen).equals(signature.subarray(0, seen))) throw invalid('the signature of version 2 is missing');
+  if (!bytes.subarray(0, seen).equals(signature.subarray(0, seen)))
+    throw invalid('the signature of version 2 is missing');
   if (bytes.length < fixedBytes) return null;
   const versionAndCommand = bytes.readUInt8(12);
   if (versionAndCommand >> 4 !== 2) throw invalid('the version is not 2');

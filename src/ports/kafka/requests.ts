@@ -55,7 +55,13 @@ export class RequestPipeline {
   #relay: ResponseRelay | null = null;
   #closed = false;
 
-  constructor(session: GateSession, answers: AnswerQueue, target: BrokerTarget, parts: ConnectionParts, events: PipelineEvents) {
+  constructor(
+    session: GateSession,
+    answers: AnswerQueue,
+    target: BrokerTarget,
+    parts: ConnectionParts,
+    events: PipelineEvents,
+  ) {
     this.session = session;
     this.#answers = answers;
     this.#target = target;
@@ -131,7 +137,12 @@ export class RequestPipeline {
     this.#events.close(`${label} is not served`);
   }
 
-  #run<N extends ApiName>(handler: ApiHandler<N>, header: DecodedRequestHeader, frame: Buffer, upstream: UpstreamConnection): Promise<void> | null {
+  #run<N extends ApiName>(
+    handler: ApiHandler<N>,
+    header: DecodedRequestHeader,
+    frame: Buffer,
+    upstream: UpstreamConnection,
+  ): Promise<void> | null {
     const version = header.apiVersion;
     const request = decodeRequest(handler.name, version, frame.subarray(4), header.headerBytes);
     const { session } = this;
@@ -148,7 +159,12 @@ export class RequestPipeline {
     try {
       const verdict = handler.handle(exchange);
       const durable = verdict instanceof Promise ? null : session.durable();
-      if (verdict instanceof Promise || durable !== null) return this.#later(handler, header, frame, upstream, exchange, verdict, durable);
+      if (verdict instanceof Promise || durable !== null) {
+        return this.#later(verdict, durable, session, {
+          carryOut: (decided) => this.#carryOut(handler, decided, header, frame, upstream, request),
+          refuse: (error) => this.#unavailable(handler, request, header, error),
+        });
+      }
       this.#carryOut(handler, verdict, header, frame, upstream, request);
     } catch (error) {
       this.#unavailable(handler, request, header, error);
@@ -157,20 +173,17 @@ export class RequestPipeline {
   }
 
   async #later<N extends ApiName>(
-    handler: ApiHandler<N>,
-    header: DecodedRequestHeader,
-    frame: Buffer,
-    upstream: UpstreamConnection,
-    { request, access }: Exchange<N>,
     deciding: Verdict<N> | Promise<Verdict<N>>,
     durable: Promise<void> | null,
+    session: GateSession,
+    then: { readonly carryOut: (verdict: Verdict<N>) => void; readonly refuse: (error: unknown) => void },
   ): Promise<void> {
     try {
       const verdict = await deciding;
-      await (durable ?? access.session.durable());
-      if (!this.#closed) this.#carryOut(handler, verdict, header, frame, upstream, request);
+      await (durable ?? session.durable());
+      if (!this.#closed) then.carryOut(verdict);
     } catch (error) {
-      this.#unavailable(handler, request, header, error);
+      then.refuse(error);
     }
   }
 
@@ -212,17 +225,30 @@ export class RequestPipeline {
     upstream.send(sent, this.#relay?.taker(name, verdict, header, this.session, answer) ?? null);
   }
 
-  #answer<N extends ApiName>(name: N, header: DecodedRequestHeader, response: Parameters<typeof encodeResponse<N>>[3]): void {
+  #answer<N extends ApiName>(
+    name: N,
+    header: DecodedRequestHeader,
+    response: Parameters<typeof encodeResponse<N>>[3],
+  ): void {
     const frame = encodeResponse(name, header.apiVersion, header.correlationId, response);
     this.#answers.reserve(name, header.apiVersion).settle([frame], 'refused');
   }
 
   /** Nothing may go on: the request is refused in its own shape, or the connection is closed where it has none. */
-  #unavailable<N extends ApiName>(handler: ApiHandler<N>, request: RequestMessages[N], header: DecodedRequestHeader, error: unknown): void {
+  #unavailable<N extends ApiName>(
+    handler: ApiHandler<N>,
+    request: RequestMessages[N],
+    header: DecodedRequestHeader,
+    error: unknown,
+  ): void {
     const reason = messageOf(error);
     this.#parts.logger.warn({ api: handler.name, reason }, 'a request was refused: it could not be decided');
     this.session.refuse('unavailable', reason, requestLabel(handler.name, header.apiVersion));
-    const response = handler.refuse(request, handler.unavailableCode ?? errorCodes.KAFKA_STORAGE_ERROR, header.apiVersion);
+    const response = handler.refuse(
+      request,
+      handler.unavailableCode ?? errorCodes.KAFKA_STORAGE_ERROR,
+      header.apiVersion,
+    );
     if (response === null) this.#events.close(reason);
     else this.#answer(handler.name, header, response);
   }
@@ -235,7 +261,9 @@ export class RequestPipeline {
         return false;
       }
       this.#upstream = upstream;
-      const relay = new ResponseRelay(upstream, this.#answers, this.#parts.logger, (reason) => this.#events.close(reason));
+      const relay = new ResponseRelay(upstream, this.#answers, this.#parts.logger, (reason) =>
+        this.#events.close(reason),
+      );
       this.#relay = relay;
       upstream.attach({
         onClose: (reason) => this.#events.close(reason),

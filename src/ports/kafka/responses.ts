@@ -78,7 +78,11 @@ export class ResponseRelay {
       return;
     }
     try {
-      const { message } = decodeResponse(relayed.name, verdict.upstreamVersion ?? header.apiVersion, frame.subarray(sizeBytes));
+      const { message } = decodeResponse(
+        relayed.name,
+        verdict.upstreamVersion ?? header.apiVersion,
+        frame.subarray(sizeBytes),
+      );
       const changed = verdict.onResponse?.(message) ?? false;
       const durable = changed instanceof Promise ? null : relayed.session.durable();
       if (changed instanceof Promise || durable !== null) void this.#later(relayed, frame, message, changed, durable);
@@ -108,12 +112,20 @@ export class ResponseRelay {
     }
   }
 
-  #settle<N extends ApiName>({ name, verdict, header, answer }: Relayed<N>, frame: Buffer, message: ResponseMessages[N], changed: boolean): void {
+  #settle<N extends ApiName>(
+    { name, verdict, header, answer }: Relayed<N>,
+    frame: Buffer,
+    message: ResponseMessages[N],
+    changed: boolean,
+  ): void {
     if (!changed && verdict.upstreamVersion === undefined) {
       answer.settle([frame], 'forwarded', true);
       return;
     }
-    answer.settle([encodeResponse(name, header.apiVersion, header.correlationId, message as Draft<ResponseMessages[N]>)], 'forwarded');
+    answer.settle(
+      [encodeResponse(name, header.apiVersion, header.correlationId, message as Draft<ResponseMessages[N]>)],
+      'forwarded',
+    );
   }
 
   /** A large response that nothing keeps from passing as it comes. */
@@ -147,7 +159,10 @@ export class ResponseRelay {
   #unreadable<N extends ApiName>({ name, header, session }: Relayed<N>, error: unknown): void {
     const label = `${name} v${header.apiVersion}`;
     session.refuse('response-unreadable', messageOf(error), label);
-    this.#logger.error({ api: name, version: header.apiVersion, error: messageOf(error) }, 'a response could not be filtered');
+    this.#logger.error(
+      { api: name, version: header.apiVersion, error: messageOf(error) },
+      'a response could not be filtered',
+    );
     this.#close('a response could not be filtered');
   }
 }

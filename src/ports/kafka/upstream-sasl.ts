@@ -35,7 +35,7 @@ export async function authenticateUpstream(settings: UpstreamSaslSettings, round
       const token = await clientCredentialsToken(settings);
       const answer = await round(Buffer.from(`n,,\x01auth=Bearer ${token}\x01\x01`, 'utf8'));
       // RFC 7628 §3.2.2: a failure may come as a JSON challenge instead of an error code.
-      if (answer.length > 0) throw failed('the broker refused the gateway\'s own token');
+      if (answer.length > 0) throw failed("the broker refused the gateway's own token");
       return;
     }
   }
@@ -52,13 +52,22 @@ async function scram(hash: 'sha256' | 'sha512', username: string, password: stri
   const salt = fields.get('s');
   const iterations = Number(fields.get('i'));
   // RFC 5802 §5.1: the server's nonce MUST begin with the client's, and be longer.
-  if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length) throw failed('the broker\'s SCRAM nonce is not ours');
+  if (!nonce.startsWith(clientNonce) || nonce.length === clientNonce.length)
+    throw failed("the broker's SCRAM nonce is not ours");
   if (salt === undefined) throw failed('the broker sent no SCRAM salt');
   if (!Number.isInteger(iterations) || iterations < scramIterationsMin || iterations > scramIterationsMax) {
-    throw failed(`the broker asks for ${fields.get('i') ?? 'no'} SCRAM iterations, outside ${scramIterationsMin} to ${scramIterationsMax}`);
+    throw failed(
+      `the broker asks for ${fields.get('i') ?? 'no'} SCRAM iterations, outside ${scramIterationsMin} to ${scramIterationsMax}`,
+    );
   }
   const keyBytes = hash === 'sha256' ? 32 : 64;
-  const salted = await promisify(pbkdf2)(password.normalize('NFKC'), Buffer.from(salt, 'base64'), iterations, keyBytes, hash);
+  const salted = await promisify(pbkdf2)(
+    password.normalize('NFKC'),
+    Buffer.from(salt, 'base64'),
+    iterations,
+    keyBytes,
+    hash,
+  );
   const clientKey = createHmac(hash, salted).update('Client Key').digest();
   const storedKey = createHash(hash).update(clientKey).digest();
   const finalWithoutProof = `c=${Buffer.from(gs2Header).toString('base64')},r=${nonce}`;
@@ -70,7 +79,8 @@ async function scram(hash: 'sha256' | 'sha512', username: string, password: stri
   const expected = createHmac(hash, serverKey).update(authMessage).digest();
   const given = Buffer.from(attributes(final.toString('utf8')).get('v') ?? '', 'base64');
   // RFC 5802 §3: the client MUST check the server's signature; else anyone could pose as the broker.
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw failed('the broker does not know the password either: its SCRAM signature is wrong');
+  if (given.length !== expected.length || !timingSafeEqual(given, expected))
+    throw failed('the broker does not know the password either: its SCRAM signature is wrong');
 }
 
 function attributes(message: string): Map<string, string> {
@@ -83,7 +93,10 @@ function attributes(message: string): Map<string, string> {
 
 type OAuthSettings = Extract<UpstreamSaslSettings, { mechanism: 'OAUTHBEARER' }>;
 
-const tokens = new WeakMap<OAuthSettings, { readonly token: string; readonly secret: string; readonly refreshAtMs: number }>();
+const tokens = new WeakMap<
+  OAuthSettings,
+  { readonly token: string; readonly secret: string; readonly refreshAtMs: number }
+>();
 
 /** Fetches a token, or gives the last one while it has a fifth of its life left and the secret has not changed. */
 async function clientCredentialsToken(settings: OAuthSettings): Promise<string> {
@@ -111,7 +124,11 @@ async function clientCredentialsToken(settings: OAuthSettings): Promise<string> 
 }
 
 function failed(detail: string): SluiceError<'upstream-authentication-failed'> {
-  return new SluiceError('upstream-authentication-failed', `The gateway could not authenticate to the broker: ${detail}.`, {
-    retriable: true,
-  });
+  return new SluiceError(
+    'upstream-authentication-failed',
+    `The gateway could not authenticate to the broker: ${detail}.`,
+    {
+      retriable: true,
+    },
+  );
 }

@@ -147,7 +147,11 @@ export class UpstreamConnection {
   }
 
   /** A question of the gateway's own. @throws SluiceError `upstream-unreachable` when the connection ends first */
-  request<N extends ApiName>(name: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N]> {
+  request<N extends ApiName>(
+    name: N,
+    version: number,
+    message: Draft<RequestMessages[N]>,
+  ): Promise<ResponseMessages[N]> {
     const correlationId = this.#takeCorrelationId();
     const frame = encodeRequest(name, version, { correlationId, clientId: ownClientId }, message);
     return this.#ask(frame, (payload) => {
@@ -199,11 +203,11 @@ export class UpstreamConnection {
       const timer = setTimeout(() => this.close('it did not answer in time'), ownRequestTimeoutMs);
       this.#rejections.add(reject);
       const taker: ResponseTaker = {
-        whole: (frame) =>
+        whole: (answer) =>
           settle(() => {
             try {
               // Copied: what is read may be looked at in a later turn.
-              resolve(read(Buffer.from(frame.subarray(4))));
+              resolve(read(Buffer.from(answer.subarray(4))));
             } catch (error) {
               reject(error instanceof Error ? error : new Error(String(error)));
             }
@@ -277,14 +281,19 @@ export class UpstreamConnection {
       return downgraded ? null : decodeResponse('ApiVersions', newest, payload).message;
     });
     const answer = first ?? (await this.request('ApiVersions', 0, {}));
-    if (answer.errorCode !== 0) throw unreachable(this.address, `it answered ApiVersions with ${errorName(answer.errorCode)}`);
+    if (answer.errorCode !== 0)
+      throw unreachable(this.address, `it answered ApiVersions with ${errorName(answer.errorCode)}`);
     return BrokerVersions.from(answer);
   }
 
   async #authenticate(): Promise<void> {
     const sasl = this.#settings.sasl;
     if (sasl === undefined) return;
-    const ask = <N extends ApiName>(name: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N]> => {
+    const ask = <N extends ApiName>(
+      name: N,
+      version: number,
+      message: Draft<RequestMessages[N]>,
+    ): Promise<ResponseMessages[N]> => {
       const correlationId = this.#takeCorrelationId();
       const frame = encodeRequest(name, version, { correlationId, clientId: ownClientId }, message);
       return this.#ask(frame, (payload) => decodeResponse(name, version, payload).message, true);

@@ -154,7 +154,10 @@ test('borrowed chunks, written over after each turn, give the same frames; large
           memory.fill(0xee);
           reader.recycle();
         }
-        assert.deepEqual(seen, payloads.map((payload) => Buffer.from(payload)));
+        assert.deepEqual(
+          seen,
+          payloads.map((payload) => Buffer.from(payload)),
+        );
         assert.equal(reader.bufferedBytes, 0);
       },
     ),

@@ -99,7 +99,8 @@ export class FrameReader {
   }
 
   #checked(size: number): number {
-    if (size < 0) throw new ProtocolError('bad-length', 0, `A frame says it has ${size} bytes: this is not Kafka's protocol`);
+    if (size < 0)
+      throw new ProtocolError('bad-length', 0, `A frame says it has ${size} bytes: this is not Kafka's protocol`);
     if (size > this.limit) {
       throw new ProtocolError('frame-too-large', 0, `A frame of ${size} bytes is over the limit of ${this.limit}`);
     }
