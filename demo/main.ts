@@ -28,8 +28,8 @@ async function main(): Promise<number> {
   const say = (line: string): void =>
     console.error(`${((performance.now() - begun) / 1_000).toFixed(1).padStart(5)} s  ${line}`);
   const ended = new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
+    process.on('SIGINT', () => resolve());
+    process.on('SIGTERM', () => resolve());
   });
   const stage = await setStage(say);
   try {

@@ -1,12 +1,12 @@
 /** The demo's stage: real Kafka, a real IdP, and `sluice serve` as a process of its own on files a user could have written. */
-import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Idp, startIdp } from '../harness/idp.ts';
 import { type KafkaCluster, startKafka } from '../harness/kafka.ts';
 import { releasePorts, reservePortRange } from '../harness/ports.ts';
-import { startGuarded } from '../harness/processes.ts';
+import { removeAtExit, removeFolder, startGuarded } from '../harness/processes.ts';
 import { readEntries } from '../harness/scene.ts';
 import type { Entry } from '../src/model/entry.ts';
 
@@ -41,7 +41,8 @@ export interface Stage {
 /** @throws whatever could not be started, after what was started is stopped */
 export async function setStage(say: (line: string) => void): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
-  const undo: (() => Promise<void> | void)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  removeAtExit(folder);
+  const undo: (() => Promise<void> | void)[] = [() => removeFolder(folder)];
   const stop = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
