@@ -9,11 +9,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { acceptedDifferences } from './differences.ts';
 import { report } from './report.ts';
-import { type Outcome, type Trial, nameOf, runTrial } from './run.ts';
-import { table, trialsOf } from './table.ts';
+import type { Trial } from './run.ts';
+import { runSuite } from './suite.ts';
 import { type World, startWorld } from './world.ts';
 
-const lanes = 4;
+const short = process.env['SLUICE_LONG_BUDGET'] === 'short';
+const only = process.env['SLUICE_EQUIVALENCE']?.split(',');
 let world: World;
 
 before(async () => {
@@ -25,54 +26,18 @@ after(async () => {
 });
 
 test('every API in every version answers as a broker with the same rules', async () => {
-  const outcomes: Outcome[] = [];
-  const failed: string[] = [];
-  // First, since listings of everything grow with what other cases make.
-  await work(trials(true), outcomes, failed);
-  const together = trials(false);
-  await Promise.all(Array.from({ length: lanes }, () => work(together, outcomes, failed)));
+  const { outcomes, failed } = await runSuite(world, chosen);
   console.log(report(outcomes));
   assert.deepEqual(failed, [], 'cases that could not be run');
-  const unexplained = outcomes.filter((outcome) => outcome.unexplained.length > 0);
-  assert.equal(unexplained.length, 0, 'unexplained differences, printed above');
-  if (isWhole()) {
-    const used = new Set(outcomes.flatMap(({ accepted }) => accepted.map(({ by }) => by)));
-    assert.deepEqual(acceptedDifferences.filter((accepted) => !used.has(accepted)), [], 'accepted differences that no longer occur');
-  }
+  assert.equal(outcomes.filter(({ unexplained }) => unexplained.length > 0).length, 0, 'unexplained differences, printed above');
+  if (only !== undefined) return;
+  const used = new Set(outcomes.flatMap(({ accepted }) => accepted.map(({ by }) => by)));
+  const stale = acceptedDifferences.filter((accepted) => !used.has(accepted));
+  assert.deepEqual(stale, [], 'accepted differences that no longer occur');
 });
 
-function isWhole(): boolean {
-  return process.env['SLUICE_LONG_BUDGET'] !== 'short' && process.env['SLUICE_EQUIVALENCE'] === undefined;
-}
-
-function trials(alone: boolean): IterableIterator<Trial> {
-  const only = process.env['SLUICE_EQUIVALENCE']?.split(',');
-  const short = process.env['SLUICE_LONG_BUDGET'] === 'short';
-  return table
-    .filter((row) => (row.alone ?? false) === alone && (only?.includes(row.api) ?? true))
-    .flatMap((row) => {
-      const all = trialsOf(row);
-      const versions = all.map(({ version }) => version);
-      return short ? all.filter(({ version }) => version === Math.min(...versions) || version === Math.max(...versions)) : all;
-    })
-    .values();
-}
-
-/** Takes trials until there are no more. */
-async function work(waiting: IterableIterator<Trial>, outcomes: Outcome[], failed: string[]): Promise<void> {
-  let lane = world.lane();
-  try {
-    for (const trial of waiting) {
-      try {
-        outcomes.push(await runTrial(trial, lane));
-      } catch (error) {
-        failed.push(`${nameOf(trial)}: ${String(error)}`);
-        // Nothing late may reach the next case.
-        lane.close();
-        lane = world.lane();
-      }
-    }
-  } finally {
-    lane.close();
-  }
+function chosen(trials: readonly Trial[]): readonly Trial[] {
+  const versions = trials.map(({ version }) => version);
+  const outer = [Math.min(...versions), Math.max(...versions)];
+  return trials.filter(({ row, version }) => (only?.includes(row.api) ?? true) && (!short || outer.includes(version)));
 }

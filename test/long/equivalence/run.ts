@@ -103,7 +103,11 @@ async function runOn<N extends ApiName>(trial: Trial, side: Side, token: string)
   await row.prepare?.(at);
   await prepare?.(at);
   const frame = encodeRequest(row.api, trial.version, { correlationId: 4711, clientId: 'equivalence' }, request(at));
-  return { at, frame, answer: await ask(side, as, row.api, trial.version, frame, noAnswer) };
+  try {
+    return { at, frame, answer: await ask(side, as, row.api, trial.version, frame, noAnswer) };
+  } catch (error) {
+    throw new Error(`the ${side.name}: ${String(error)}`, { cause: error });
+  }
 }
 
 async function ask(side: Side, user: User, api: ApiName, version: number, frame: Buffer, noAnswer: boolean): Promise<unknown> {

@@ -222,7 +222,7 @@ async function settled(at: At, api: DescribeApi): Promise<void> {
   await at.side.until('groups at rest', async () => {
     const { groups } = await at.side.admin(api, api === 'ShareGroupDescribe' ? 1 : 0, { groupIds });
     const seen = JSON.stringify(groups);
-    const same = seen === last && groups.every(({ groupState }) => groupState !== 'Assigning');
+    const same = seen === last && groups.every(({ groupState }) => groupState === 'Stable' || groupState === 'Reconciling');
     last = seen;
     return same;
   });
@@ -232,7 +232,12 @@ async function share(at: At): Promise<void> {
   const names = ['read', 'describe', 'none'].map((kind) => at.topic(kind));
   await at.side.createTopics(names, 1);
   const configs = [{ name: 'share.auto.offset.reset', configOperation: 0, value: 'earliest' }];
-  await at.side.admin('IncrementalAlterConfigs', 1, { resources: [{ resourceType: 32, resourceName: at.group('read'), configs }] });
+  const group = { resourceType: 32, resourceName: at.group('read') };
+  await at.side.admin('IncrementalAlterConfigs', 1, { resources: [{ ...group, configs }] });
+  await at.side.until('a share group that begins at the start', async () => {
+    const { results } = await at.side.admin('DescribeConfigs', 4, { resources: [{ ...group, configurationKeys: ['share.auto.offset.reset'] }] });
+    return results[0]?.configs[0]?.value === 'earliest';
+  });
   await at.side.admin('ShareGroupHeartbeat', 1, sharing(at, 'read', ['read', 'none', 'describe']));
   for (const name of names) await at.side.produce(name, ['a', 'b']);
 }
