@@ -1,5 +1,10 @@
 /** What the figures are held against with `--gate`: ratios within one run, since nothing else carries over between machines. */
-import type { Figure } from './report.ts';
+
+/** One number that stands for a row, and that a gate may speak of. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+}
 
 export interface Gate {
   readonly scenario: string;

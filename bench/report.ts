@@ -1,15 +1,9 @@
 /** What a scenario found, as a table for people and as JSON for machines. */
 import Table from 'cli-table3';
-import type { Verdict } from './gates.ts';
+import type { Figure, Verdict } from './gates.ts';
 import type { Row } from './rows.ts';
 import type { Sample } from './rounds.ts';
 import type { Spread } from './statistics.ts';
-
-/** One number that stands for a row, and that a gate may speak of. */
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-}
 
 export interface ScenarioResult {
   readonly rows: readonly Row[];

@@ -1,7 +1,8 @@
 /** What a scenario is, and what the scenarios share. */
 import { type Exchange, frameSizes } from '../load/frames.ts';
 import type { BenchOptions } from '../options.ts';
-import type { Figure, ScenarioResult } from '../report.ts';
+import type { Figure } from '../gates.ts';
+import type { ScenarioResult } from '../report.ts';
 import type { Row } from '../rows.ts';
 import type { Stage } from '../stage.ts';
 
