@@ -30,6 +30,8 @@ test('a sample of every API answers as a broker with the same rules', async () =
 function sample(trials: readonly Trial[]): readonly Trial[] {
   const highest = Math.max(...trials.map(({ version }) => version));
   const own = trials.filter(({ version }) => version === highest);
-  const kinds = ['allowed', 'denied', 'partly allowed'].flatMap((kind) => own.find((trial) => trial.case.name.startsWith(kind)) ?? []);
+  const kinds = ['allowed', 'denied', 'partly allowed'].flatMap(
+    (kind) => own.find((trial) => trial.case.name.startsWith(kind)) ?? [],
+  );
   return kinds.length > 0 ? kinds : own.slice(0, 2);
 }

@@ -25,7 +25,8 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     path: /^effects\.records\.latest/,
     broker: 'writes what is allowed and then closes the connection',
     gateway: 'closes the connection and writes nothing',
-    reason: 'a client that hears nothing but a closed connection sends everything again, so what was written would be there twice',
+    reason:
+      'a client that hears nothing but a closed connection sends everything again, so what was written would be there twice',
   },
   {
     apis: ['Fetch'],
@@ -64,8 +65,10 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     cases: /^(nonexistent: member|allowed: heartbeat of a member)$/,
     path: /^answer\.message/,
     broker: 'knows what a member subscribes to from its earlier heartbeats, on whatever connection',
-    gateway: 'answers the first heartbeat of a member on a connection with COORDINATOR_LOAD_IN_PROGRESS, from version 1 on',
-    reason: 'the member then sends its subscription again, which the gateway needs to resolve regular expressions itself',
+    gateway:
+      'answers the first heartbeat of a member on a connection with COORDINATOR_LOAD_IN_PROGRESS, from version 1 on',
+    reason:
+      'the member then sends its subscription again, which the gateway needs to resolve regular expressions itself',
   },
   {
     apis: ['ConsumerGroupHeartbeat'],
@@ -89,7 +92,8 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     path: /^(answer\.message|effects\.groups)/,
     broker: 'takes the member in, creates nothing and reports the internal topics as missing',
     gateway: 'refuses the heartbeat with TOPIC_AUTHORIZATION_FAILED and names the topics',
-    reason: 'the broker creates internal topics in the name of whoever asks, which is the gateway: it cannot be told to hold back',
+    reason:
+      'the broker creates internal topics in the name of whoever asks, which is the gateway: it cannot be told to hold back',
   },
   {
     apis: ['DescribeQuorum'],

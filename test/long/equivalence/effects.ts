@@ -5,19 +5,30 @@ export type Effect = 'topics' | 'records' | 'configs' | 'groups' | 'offsets' | '
 
 const look: Readonly<Record<Effect, (at: At) => Promise<unknown>>> = {
   async topics(at) {
-    const { topics } = await at.side.admin('Metadata', 12, { topics: [...at.topics].map((name) => ({ name })), allowAutoTopicCreation: false });
-    for (const { topicId, name, errorCode } of topics) if (errorCode === 0 && name !== null) at.side.learn(topicId, name);
+    const { topics } = await at.side.admin('Metadata', 12, {
+      topics: [...at.topics].map((name) => ({ name })),
+      allowAutoTopicCreation: false,
+    });
+    for (const { topicId, name, errorCode } of topics)
+      if (errorCode === 0 && name !== null) at.side.learn(topicId, name);
     return topics.map(({ name, errorCode, partitions }) => ({ name, errorCode, partitions: partitions.length }));
   },
   async records(at) {
     const bounds = async (timestamp: bigint): Promise<unknown> => {
-      const topics = [...at.topics].map((name) => ({ name, partitions: [0, 1].map((partitionIndex) => ({ partitionIndex, timestamp })) }));
+      const topics = [...at.topics].map((name) => ({
+        name,
+        partitions: [0, 1].map((partitionIndex) => ({ partitionIndex, timestamp })),
+      }));
       return (await at.side.admin('ListOffsets', 7, { replicaId: -1, topics })).topics;
     };
     return { earliest: await bounds(-2n), latest: await bounds(-1n) };
   },
   async configs(at) {
-    const resources = [...at.topics].map((resourceName) => ({ resourceType: 2, resourceName, configurationKeys: null }));
+    const resources = [...at.topics].map((resourceName) => ({
+      resourceType: 2,
+      resourceName,
+      configurationKeys: null,
+    }));
     const groups = [...at.groups].map((resourceName) => ({ resourceType: 32, resourceName, configurationKeys: null }));
     const { results } = await at.side.admin('DescribeConfigs', 4, { resources: [...resources, ...groups] });
     return results.map(({ resourceName, resourceType, errorCode, configs }) => ({
@@ -25,7 +36,9 @@ const look: Readonly<Record<Effect, (at: At) => Promise<unknown>>> = {
       resourceType,
       errorCode,
       // Sources 1 and 8: set on the topic or the group itself.
-      configs: configs.filter(({ configSource }) => configSource === 1 || configSource === 8).map(({ name, value }) => ({ name, value })),
+      configs: configs
+        .filter(({ configSource }) => configSource === 1 || configSource === 8)
+        .map(({ name, value }) => ({ name, value })),
     }));
   },
   async groups(at) {
@@ -37,10 +50,19 @@ const look: Readonly<Record<Effect, (at: At) => Promise<unknown>>> = {
     return (await at.side.admin('OffsetFetch', 9, { groups })).groups;
   },
   async transactions(at) {
-    return (await at.side.admin('DescribeTransactions', 0, { transactionalIds: [...at.transactions] })).transactionStates;
+    return (await at.side.admin('DescribeTransactions', 0, { transactionalIds: [...at.transactions] }))
+      .transactionStates;
   },
   async acls(at) {
-    const { resources } = await at.side.admin('DescribeAcls', 3, { resourceTypeFilter: 1, resourceNameFilter: null, patternTypeFilter: 1, principalFilter: null, hostFilter: null, operation: 1, permissionType: 1 });
+    const { resources } = await at.side.admin('DescribeAcls', 3, {
+      resourceTypeFilter: 1,
+      resourceNameFilter: null,
+      patternTypeFilter: 1,
+      principalFilter: null,
+      hostFilter: null,
+      operation: 1,
+      permissionType: 1,
+    });
     return resources.filter(({ resourceName }) => resourceName.includes(at.token));
   },
   async quotas(at) {

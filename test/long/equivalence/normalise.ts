@@ -19,21 +19,66 @@ export interface Normalisation {
   readonly replace: (value: unknown, side: Side) => Json | undefined;
 }
 
-const positive = (word: string) => (value: unknown): Json | undefined =>
-  (typeof value === 'bigint' && value > 0n) || (typeof value === 'number' && value > 0) ? word : undefined;
-const nonEmpty = (word: string) => (value: unknown): Json | undefined => (typeof value === 'string' && value !== '' ? word : undefined);
+const positive =
+  (word: string) =>
+  (value: unknown): Json | undefined =>
+    (typeof value === 'bigint' && value > 0n) || (typeof value === 'number' && value > 0) ? word : undefined;
+const nonEmpty =
+  (word: string) =>
+  (value: unknown): Json | undefined =>
+    typeof value === 'string' && value !== '' ? word : undefined;
 
 export const normalisations: readonly Normalisation[] = [
-  { what: 'throttle time', reason: 'quotas are counted by each broker on its own', fields: ['throttleTimeMs'], replace: () => '<throttle>' },
-  { what: 'host', reason: 'the gateway puts its own address in place of the broker’s', fields: ['host'], replace: nonEmpty('<host>') },
+  {
+    what: 'throttle time',
+    reason: 'quotas are counted by each broker on its own',
+    fields: ['throttleTimeMs'],
+    replace: () => '<throttle>',
+  },
+  {
+    what: 'host',
+    reason: 'the gateway puts its own address in place of the broker’s',
+    fields: ['host'],
+    replace: nonEmpty('<host>'),
+  },
   { what: 'port', reason: 'as the host', fields: ['port'], replace: positive('<port>') },
   { what: 'cluster id', reason: 'each cluster makes its own', fields: ['clusterId'], replace: nonEmpty('<cluster>') },
-  { what: 'topic id', reason: 'each cluster gives its own: replaced by the name of the topic', fields: ['topicId'], replace: (value, side) => idText(String(value), side) },
-  { what: 'member id', reason: 'the coordinator makes it up', fields: ['memberId', 'leader'], replace: nonEmpty('<member>') },
-  { what: 'producer id', reason: 'counted by each cluster', fields: ['producerId', 'ongoingTxnProducerId'], replace: positive('<producer>') },
-  { what: 'time', reason: 'the two requests are not sent in the same millisecond', fields: /[tT]imestamp|TimeMs$/, replace: positive('<time>') },
-  { what: 'log directory', reason: 'a folder of each cluster’s own', fields: ['logDir', 'path'], replace: nonEmpty('<folder>') },
-  { what: 'sizes on disk', reason: 'depend on what else the cluster holds', fields: ['totalBytes', 'usableBytes'], replace: positive('<bytes>') },
+  {
+    what: 'topic id',
+    reason: 'each cluster gives its own: replaced by the name of the topic',
+    fields: ['topicId'],
+    replace: (value, side) => idText(String(value), side),
+  },
+  {
+    what: 'member id',
+    reason: 'the coordinator makes it up',
+    fields: ['memberId', 'leader'],
+    replace: nonEmpty('<member>'),
+  },
+  {
+    what: 'producer id',
+    reason: 'counted by each cluster',
+    fields: ['producerId', 'ongoingTxnProducerId'],
+    replace: positive('<producer>'),
+  },
+  {
+    what: 'time',
+    reason: 'the two requests are not sent in the same millisecond',
+    fields: /[tT]imestamp|TimeMs$/,
+    replace: positive('<time>'),
+  },
+  {
+    what: 'log directory',
+    reason: 'a folder of each cluster’s own',
+    fields: ['logDir', 'path'],
+    replace: nonEmpty('<folder>'),
+  },
+  {
+    what: 'sizes on disk',
+    reason: 'depend on what else the cluster holds',
+    fields: ['totalBytes', 'usableBytes'],
+    replace: positive('<bytes>'),
+  },
   {
     what: 'end of the controllers’ log',
     reason: 'depends on what else the cluster did',
@@ -41,8 +86,25 @@ export const normalisations: readonly Normalisation[] = [
     fields: ['highWatermark', 'logEndOffset', 'replicaDirectoryId'],
     replace: () => '<controllers’ log>',
   },
-  { what: 'telemetry ids', reason: 'made up by the broker', fields: ['clientInstanceId', 'subscriptionId'], replace: () => '<telemetry id>' },
-  { what: 'records', reason: 'batches carry times: replaced by the values of the records', fields: ['records'], replace: recordText },
+  {
+    what: 'epochs of streams groups',
+    reason: 'they count how often a group was assigned anew, which depends on when it heard of its topics',
+    apis: ['StreamsGroupDescribe'],
+    fields: ['groupEpoch', 'assignmentEpoch', 'memberEpoch'],
+    replace: positive('<epoch>'),
+  },
+  {
+    what: 'telemetry ids',
+    reason: 'made up by the broker',
+    fields: ['clientInstanceId', 'subscriptionId'],
+    replace: () => '<telemetry id>',
+  },
+  {
+    what: 'records',
+    reason: 'batches carry times: replaced by the values of the records',
+    fields: ['records'],
+    replace: recordText,
+  },
 ];
 
 function idText(id: string, side: Side): Json {
@@ -62,7 +124,23 @@ function recordText(value: unknown): Json | undefined {
 
 const errorFields = /[eE]rrorCode$/;
 /** What an element of a list is known by. */
-const keyFields = ['name', 'topic', 'topicName', 'topicId', 'groupId', 'transactionalId', 'resourceName', 'key', 'user', 'partitionIndex', 'index', 'partition', 'apiKey', 'source', 'resourceType'];
+const keyFields = [
+  'name',
+  'topic',
+  'topicName',
+  'topicId',
+  'groupId',
+  'transactionalId',
+  'resourceName',
+  'key',
+  'user',
+  'partitionIndex',
+  'index',
+  'partition',
+  'apiKey',
+  'source',
+  'resourceType',
+];
 
 /** What a message is part of. */
 export interface Context {
@@ -83,12 +161,16 @@ export function normalise(value: unknown, context: Context, field = ''): Json {
   if (typeof value === 'string') return textWithoutIds(value, context.side);
   if (typeof value === 'boolean') return value;
   if (Array.isArray(value)) {
-    const items = value.filter((item) => !belongsElsewhere(item, context.token)).map((item) => normalise(item, context, field));
+    const items = value
+      .filter((item) => !belongsElsewhere(item, context.token))
+      .map((item) => normalise(item, context, field));
     // The order of entities carries no meaning, and brokers take it from hash maps.
     return items.toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
   }
   return Object.fromEntries(
-    Object.entries(value).flatMap(([key, inner]) => (key === 'unknownTags' ? [] : [[key, normalise(inner, context, key)]])),
+    Object.entries(value).flatMap(([key, inner]) =>
+      key === 'unknownTags' ? [] : [[key, normalise(inner, context, key)]],
+    ),
   );
 }
 
@@ -101,7 +183,12 @@ function ruleFor(field: string, api: ApiName): Normalisation | undefined {
 
 /** Listings show what other cases made, which is there at other times on each side. */
 function belongsElsewhere(item: unknown, token: string): boolean {
-  const names = typeof item === 'string' ? [item] : item !== null && typeof item === 'object' ? Object.values(item).filter((inner) => typeof inner === 'string') : [];
+  const names =
+    typeof item === 'string'
+      ? [item]
+      : item !== null && typeof item === 'object'
+        ? Object.values(item).filter((inner) => typeof inner === 'string')
+        : [];
   return names.some((name) => {
     const found = /-(q\d+)(?![0-9])/.exec(name)?.[1];
     return found !== undefined && found !== token && found !== 'q0';
@@ -110,7 +197,9 @@ function belongsElsewhere(item: unknown, token: string): boolean {
 
 /** What an entity in a list is known by; empty where nothing tells it from the others. */
 function keyOf(item: Json | undefined): string {
-  return isObject(item) ? keyFields.flatMap((key) => (item[key] === undefined ? [] : [String(item[key])])).join(' ') : '';
+  return isObject(item)
+    ? keyFields.flatMap((key) => (item[key] === undefined ? [] : [JSON.stringify(item[key])])).join(' ')
+    : '';
 }
 
 function orderOf(item: Json): string {
@@ -136,7 +225,9 @@ export function differencesOf(broker: Json | undefined, gateway: Json | undefine
   if (broker === gateway) return [];
   if (Array.isArray(broker) && Array.isArray(gateway)) return differencesInLists(broker, gateway, path);
   if (isObject(broker) && isObject(gateway)) {
-    return [...new Set([...Object.keys(broker), ...Object.keys(gateway)])].flatMap((key) => differencesOf(broker[key], gateway[key], `${path}.${key}`));
+    return [...new Set([...Object.keys(broker), ...Object.keys(gateway)])].flatMap((key) =>
+      differencesOf(broker[key], gateway[key], `${path}.${key}`),
+    );
   }
   return [{ path, broker, gateway }];
 }
@@ -144,10 +235,13 @@ export function differencesOf(broker: Json | undefined, gateway: Json | undefine
 /** Entities are held against those of the same name, others against those in the same place. */
 function differencesInLists(broker: Json[], gateway: Json[], path: string): Difference[] {
   const named = [broker, gateway].every((list) => new Set(list.map(keyOf)).size === list.length);
-  const byKey = (list: Json[]): Map<string, Json> => new Map(list.map((item, index) => [(named && keyOf(item)) || String(index), item]));
+  const byKey = (list: Json[]): Map<string, Json> =>
+    new Map(list.map((item, index) => [(named && keyOf(item)) || String(index), item]));
   const left = byKey(broker);
   const right = byKey(gateway);
-  return [...new Set([...left.keys(), ...right.keys()])].flatMap((key) => differencesOf(left.get(key), right.get(key), `${path}[${key}]`));
+  return [...new Set([...left.keys(), ...right.keys()])].flatMap((key) =>
+    differencesOf(left.get(key), right.get(key), `${path}[${key}]`),
+  );
 }
 
 function isObject(value: Json | undefined): value is { [key: string]: Json } {

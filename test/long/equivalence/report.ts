@@ -18,32 +18,52 @@ export function report(outcomes: readonly Outcome[]): string {
       ].join(' '),
     );
   }
-  return [...lines, ...acceptedLines(outcomes), ...unsteadyLines(outcomes), ...unexplainedLines(outcomes), totals(outcomes)].join('\n');
+  return [
+    ...lines,
+    ...acceptedLines(outcomes),
+    ...unsteadyLines(outcomes),
+    ...unexplainedLines(outcomes),
+    totals(outcomes),
+  ].join('\n');
 }
 
 function byApi(outcomes: readonly Outcome[]): [string, Outcome[]][] {
   const apis = new Map<string, Outcome[]>();
-  for (const outcome of outcomes) apis.set(outcome.trial.row.api, [...(apis.get(outcome.trial.row.api) ?? []), outcome]);
+  for (const outcome of outcomes)
+    apis.set(outcome.trial.row.api, [...(apis.get(outcome.trial.row.api) ?? []), outcome]);
   return [...apis];
 }
 
 function acceptedLines(outcomes: readonly Outcome[]): string[] {
   const counts = new Map<AcceptedDifference, number>();
-  for (const { accepted } of outcomes) for (const by of new Set(accepted.map((one) => one.by))) counts.set(by, (counts.get(by) ?? 0) + 1);
-  const lines = Array.from(counts, ([by, count]) => `  ${String(count).padStart(4)} × ${by.apis.join(', ')}: broker ${by.broker}; gateway ${by.gateway} (${by.reason})`);
+  for (const { accepted } of outcomes)
+    for (const by of new Set(accepted.map((one) => one.by))) counts.set(by, (counts.get(by) ?? 0) + 1);
+  const lines = Array.from(
+    counts,
+    ([by, count]) =>
+      `  ${String(count).padStart(4)} × ${by.apis.join(', ')}: broker ${by.broker}; gateway ${by.gateway} (${by.reason})`,
+  );
   return lines.length === 0 ? [] : ['', 'Accepted differences:', ...lines];
 }
 
 function unsteadyLines(outcomes: readonly Outcome[]): string[] {
   const unsteady = outcomes.filter((outcome) => outcome.unsteady.length > 0);
   if (unsteady.length === 0) return [];
-  return ['', 'Different once, the same when run again:', ...unsteady.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...linesOf(outcome.unsteady)])];
+  return [
+    '',
+    'Different once, the same when run again:',
+    ...unsteady.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...linesOf(outcome.unsteady)]),
+  ];
 }
 
 function unexplainedLines(outcomes: readonly Outcome[]): string[] {
   const different = outcomes.filter(({ unexplained }) => unexplained.length > 0);
   if (different.length === 0) return [];
-  return ['', 'Unexplained differences:', ...different.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...linesOf(outcome.unexplained)])];
+  return [
+    '',
+    'Unexplained differences:',
+    ...different.flatMap((outcome) => [`  ${nameOf(outcome.trial)}`, ...linesOf(outcome.unexplained)]),
+  ];
 }
 
 /** Of a case that goes wrong altogether its first differences say enough. */

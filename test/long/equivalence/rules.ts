@@ -5,7 +5,17 @@
 import { type Action, type ResourceType, clusterName } from '../../../src/model/operation.ts';
 import type { Draft, RequestMessages } from '../../../src/ports/kafka/protocol/protocol.ts';
 
-export const users = ['alice', 'nobody', 'oscar', 'describer', 'creator', 'idem', 'actor', 'configurer', 'alterer'] as const;
+export const users = [
+  'alice',
+  'nobody',
+  'oscar',
+  'describer',
+  'creator',
+  'idem',
+  'actor',
+  'configurer',
+  'alterer',
+] as const;
 export type User = (typeof users)[number];
 
 interface Rule {
@@ -17,10 +27,27 @@ interface Rule {
   readonly deny?: readonly Action[];
 }
 
-const topicActions: readonly Action[] = ['read', 'write', 'create', 'delete', 'alter', 'describe', 'describe-configs', 'alter-configs'];
+const topicActions: readonly Action[] = [
+  'read',
+  'write',
+  'create',
+  'delete',
+  'alter',
+  'describe',
+  'describe-configs',
+  'alter-configs',
+];
 const groupActions: readonly Action[] = ['read', 'delete', 'describe', 'describe-configs', 'alter-configs'];
 const transactionActions: readonly Action[] = ['write', 'describe'];
-const clusterActions: readonly Action[] = ['create', 'cluster-action', 'describe-configs', 'alter-configs', 'idempotent-write', 'alter', 'describe'];
+const clusterActions: readonly Action[] = [
+  'create',
+  'cluster-action',
+  'describe-configs',
+  'alter-configs',
+  'idempotent-write',
+  'alter',
+  'describe',
+];
 
 /** `none-` stands in no rule: nobody but oscar may do anything with it. */
 const rules: readonly Rule[] = [
@@ -120,7 +147,11 @@ export function policyText(port: string): string {
         apiVersion: 'sluice/v1',
         kind: 'Policy',
         metadata: { name: who },
-        spec: { subjects: [{ group: who }], allow: listed('allow'), ...(listed('deny').length > 0 ? { deny: listed('deny') } : {}) },
+        spec: {
+          subjects: [{ group: who }],
+          allow: listed('allow'),
+          ...(listed('deny').length > 0 ? { deny: listed('deny') } : {}),
+        },
       },
     ];
   });

@@ -56,7 +56,11 @@ export class Side {
     this.#clients.delete(user);
   }
 
-  async admin<N extends ApiName>(api: N, version: number, message: Draft<RequestMessages[N]>): Promise<ResponseMessages[N]> {
+  async admin<N extends ApiName>(
+    api: N,
+    version: number,
+    message: Draft<RequestMessages[N]>,
+  ): Promise<ResponseMessages[N]> {
     if (this.#admin === null || this.#admin.closed) this.#admin = await WireClient.connect(this.#addresses.admin);
     return this.#admin.ask(api, version, message);
   }
@@ -118,7 +122,10 @@ export class Side {
       const answer = await this.admin('OffsetCommit', 9, {
         groupId,
         generationIdOrMemberEpoch: -1,
-        topics: topics.map((name) => ({ name, partitions: [{ partitionIndex: 0, committedOffset: offset, committedMetadata: 'm' }] })),
+        topics: topics.map((name) => ({
+          name,
+          partitions: [{ partitionIndex: 0, committedOffset: offset, committedMetadata: 'm' }],
+        })),
       });
       return answer.topics.every(({ partitions }) => partitions.every(({ errorCode }) => errorCode === 0));
     });
@@ -127,12 +134,25 @@ export class Side {
   /** A classic member on its own, stable, with an assignment. */
   async join(groupId: string): Promise<{ memberId: string; generationId: number }> {
     const protocols = [{ name: 'range', metadata: subscription }];
-    const request = { groupId, sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 30_000, protocolType: 'consumer', protocols };
+    const request = {
+      groupId,
+      sessionTimeoutMs: 30_000,
+      rebalanceTimeoutMs: 30_000,
+      protocolType: 'consumer',
+      protocols,
+    };
     const { memberId } = await this.admin('JoinGroup', 5, request);
     const { generationId, errorCode } = await this.admin('JoinGroup', 5, { ...request, memberId });
     if (errorCode !== 0) throw new Error(`join of ${groupId}: ${errorName(errorCode)}`);
     const assignments = [{ memberId, assignment: Buffer.from('assignment') }];
-    await this.admin('SyncGroup', 5, { groupId, generationId, memberId, protocolType: 'consumer', protocolName: 'range', assignments });
+    await this.admin('SyncGroup', 5, {
+      groupId,
+      generationId,
+      memberId,
+      protocolType: 'consumer',
+      protocolName: 'range',
+      assignments,
+    });
     return { memberId, generationId };
   }
 
@@ -147,7 +167,11 @@ export class Side {
   }
 
   /** Puts partition 0 of topics into the producer's transaction. */
-  async addPartitions(transactionalId: string, producer: { producerId: bigint; producerEpoch: number }, topics: readonly string[]): Promise<void> {
+  async addPartitions(
+    transactionalId: string,
+    producer: { producerId: bigint; producerEpoch: number },
+    topics: readonly string[],
+  ): Promise<void> {
     await this.until(`partitions of ${transactionalId}`, async () => {
       const answer = await this.admin('AddPartitionsToTxn', 3, {
         v3AndBelowTransactionalId: transactionalId,
@@ -155,14 +179,17 @@ export class Side {
         v3AndBelowProducerEpoch: producer.producerEpoch,
         v3AndBelowTopics: topics.map((name) => ({ name, partitions: [0] })),
       });
-      return answer.resultsByTopicV3AndBelow.every(({ resultsByPartition }) => resultsByPartition.every(({ partitionErrorCode }) => partitionErrorCode === 0));
+      return answer.resultsByTopicV3AndBelow.every(({ resultsByPartition }) =>
+        resultsByPartition.every(({ partitionErrorCode }) => partitionErrorCode === 0),
+      );
     });
   }
 
   async until(what: string, condition: () => Promise<boolean>): Promise<void> {
     const giveUpAt = performance.now() + settleMs;
     while (!(await condition())) {
-      if (performance.now() > giveUpAt) throw new Error(`${what} on the side of the ${this.name}: not within ${settleMs} ms`);
+      if (performance.now() > giveUpAt)
+        throw new Error(`${what} on the side of the ${this.name}: not within ${settleMs} ms`);
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
   }

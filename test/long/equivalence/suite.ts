@@ -30,7 +30,12 @@ export async function runSuite(world: World, chosen: (trials: readonly Trial[]) 
 }
 
 /** Takes trials until there are no more. */
-async function work(world: World, waiting: IterableIterator<Trial>, outcomes: Outcome[], failed: string[]): Promise<void> {
+async function work(
+  world: World,
+  waiting: IterableIterator<Trial>,
+  outcomes: Outcome[],
+  failed: string[],
+): Promise<void> {
   let lane = world.lane();
   try {
     for (const trial of waiting) {

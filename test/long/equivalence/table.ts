@@ -8,11 +8,22 @@ import { groupRows } from './rows/groups.ts';
 import { newerGroupRows } from './rows/newer-groups.ts';
 import { offsetRows } from './rows/offsets.ts';
 import { recordRows } from './rows/records.ts';
+import { shareRows } from './rows/share-groups.ts';
 import { topicRows } from './rows/topics.ts';
 import { transactionRows } from './rows/transactions.ts';
 import type { Trial } from './run.ts';
 
-export const table: readonly AnyRow[] = [...recordRows, ...topicRows, ...groupRows, ...offsetRows, ...transactionRows, ...newerGroupRows, ...clusterRows, ...configRows];
+export const table: readonly AnyRow[] = [
+  ...recordRows,
+  ...topicRows,
+  ...groupRows,
+  ...offsetRows,
+  ...transactionRows,
+  ...newerGroupRows,
+  ...shareRows,
+  ...clusterRows,
+  ...configRows,
+];
 
 /** Every case of a row in every version that it has a meaning in and the gateway serves. */
 export function trialsOf(row: AnyRow): Trial[] {
@@ -21,7 +32,8 @@ export function trialsOf(row: AnyRow): Trial[] {
   const trials: Trial[] = [];
   for (let version = minVersion; version <= Math.min(maxVersion, cap); version += 1) {
     for (const one of row.cases) {
-      if (version >= (one.from ?? minVersion) && version <= (one.to ?? maxVersion)) trials.push({ row, version, case: one });
+      if (version >= (one.from ?? minVersion) && version <= (one.to ?? maxVersion))
+        trials.push({ row, version, case: one });
     }
   }
   return trials;

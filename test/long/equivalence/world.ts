@@ -108,16 +108,37 @@ async function grant(broker: Side): Promise<void> {
 /** What every reading case finds there: topics with records, groups with offsets, open transactions, of every kind. */
 async function furnish(side: Side): Promise<void> {
   const at = new At(side, 0, sharedToken);
-  const topics = ['read', 'write', 'describe', 'create', 'make', 'delete', 'alter', 'dconf', 'aconf', 'full', 'barred', 'blind', 'none'];
+  const topics = [
+    'read',
+    'write',
+    'describe',
+    'create',
+    'make',
+    'delete',
+    'alter',
+    'dconf',
+    'aconf',
+    'full',
+    'barred',
+    'blind',
+    'none',
+  ];
   await side.createTopics(topics.map((kind) => at.topic(kind)));
   for (const kind of topics) await side.produce(at.topic(kind), ['one', 'two', 'three']);
   await warmUp(side);
   for (const kind of ['read', 'describe', 'delete', 'full', 'barred', 'blind', 'none']) {
-    await side.commit(at.group(kind), ['read', 'describe', 'barred', 'blind', 'none'].map((topic) => at.topic(topic)));
+    await side.commit(
+      at.group(kind),
+      ['read', 'describe', 'barred', 'blind', 'none'].map((topic) => at.topic(topic)),
+    );
   }
   for (const kind of ['write', 'describe', 'blind', 'none']) {
     const id = at.transaction(kind);
-    await side.addPartitions(id, await side.initProducer(id), ['read', 'describe', 'blind', 'none'].map((topic) => at.topic(topic)));
+    await side.addPartitions(
+      id,
+      await side.initProducer(id),
+      ['read', 'describe', 'blind', 'none'].map((topic) => at.topic(topic)),
+    );
   }
 }
 
@@ -133,16 +154,26 @@ async function warmUp(side: Side): Promise<void> {
   for (const name of Array.from({ length: 40 }, (_, index) => `warm-q0-${index}`)) {
     await side.until(`coordinators for ${name}`, async () => {
       const { groups } = await side.admin('OffsetFetch', 9, { groups: [{ groupId: name, topics: null }] });
-      const { errorCode } = await side.admin('InitProducerId', 4, { transactionalId: name, transactionTimeoutMs: 7_000_000 });
+      const { errorCode } = await side.admin('InitProducerId', 4, {
+        transactionalId: name,
+        transactionTimeoutMs: 7_000_000,
+      });
       return groups[0]?.errorCode === 0 && errorCode === 0;
     });
   }
   await side.until('the share coordinator', async () => {
-    const answer = await side.admin('ShareGroupHeartbeat', 1, { groupId: 'warm-q0-share', memberId: 'AAAAAAAAAAAAAAAAAAAAAQ', memberEpoch: 0, subscribedTopicNames: ['none-q0'] });
+    const answer = await side.admin('ShareGroupHeartbeat', 1, {
+      groupId: 'warm-q0-share',
+      memberId: 'AAAAAAAAAAAAAAAAAAAAAQ',
+      memberEpoch: 0,
+      subscribedTopicNames: ['none-q0'],
+    });
     return answer.errorCode === 0;
   });
   await side.until('the topics of the coordinators', async () => {
     const { topics } = await side.admin('Metadata', 12, { topics: null });
-    return ['__consumer_offsets', '__transaction_state', '__share_group_state'].every((name) => topics.some((topic) => topic.name === name));
+    return ['__consumer_offsets', '__transaction_state', '__share_group_state'].every((name) =>
+      topics.some((topic) => topic.name === name),
+    );
   });
 }

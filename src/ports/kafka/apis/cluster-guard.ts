@@ -1,5 +1,12 @@
 import { type Action, clusterName } from '../../../model/operation.ts';
-import { type ApiName, type Draft, type RequestMessages, type ResponseMessages, apiByName, errorCodes } from '../protocol/protocol.ts';
+import {
+  type ApiName,
+  type Draft,
+  type RequestMessages,
+  type ResponseMessages,
+  apiByName,
+  errorCodes,
+} from '../protocol/protocol.ts';
 import { type ApiHandler, type ForwardVerdict, forwardUnread } from './handler.ts';
 
 interface ClusterGuard<N extends ApiName> {

@@ -37,7 +37,10 @@ interface RefusedResource {
   errorMessage: string | null;
 }
 
-function resourceOf({ resourceType, resourceName }: ConfigResource): { readonly type: ResourceType; readonly name: string } {
+function resourceOf({ resourceType, resourceName }: ConfigResource): {
+  readonly type: ResourceType;
+  readonly name: string;
+} {
   if (resourceType === topicResource) return { type: 'topic', name: resourceName };
   if (resourceType === groupResource) return { type: 'group', name: resourceName };
   return { type: 'cluster', name: clusterName };
@@ -47,15 +50,34 @@ function denialOf(resource: ConfigResource): RefusedResource {
   const { resourceType, resourceName } = resource;
   const { type } = resourceOf(resource);
   if (type === 'topic') {
-    return { resourceType, resourceName, errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.topic };
+    return {
+      resourceType,
+      resourceName,
+      errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED,
+      errorMessage: authorizationMessages.topic,
+    };
   }
   if (type === 'group') {
-    return { resourceType, resourceName, errorCode: errorCodes.GROUP_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.group };
+    return {
+      resourceType,
+      resourceName,
+      errorCode: errorCodes.GROUP_AUTHORIZATION_FAILED,
+      errorMessage: authorizationMessages.group,
+    };
   }
-  return { resourceType, resourceName, errorCode: errorCodes.CLUSTER_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.cluster };
+  return {
+    resourceType,
+    resourceName,
+    errorCode: errorCodes.CLUSTER_AUTHORIZATION_FAILED,
+    errorMessage: authorizationMessages.cluster,
+  };
 }
 
-function split<T extends ConfigResource>(resources: readonly T[], access: RequestAccess, action: Action): { rest: T[]; refused: RefusedResource[] } {
+function split<T extends ConfigResource>(
+  resources: readonly T[],
+  access: RequestAccess,
+  action: Action,
+): { rest: T[]; refused: RefusedResource[] } {
   const rest: T[] = [];
   const refused: RefusedResource[] = [];
   for (const resource of resources) {
@@ -71,7 +93,10 @@ export const describeConfigs: ApiHandler<'DescribeConfigs'> = {
   versions: { min: 1, max: 4 },
   handle({ request, access }) {
     if (request.resources.some(({ resourceType }) => !allResources.has(resourceType))) {
-      const results = request.resources.map((resource) => ({ ...malformed(resource, authorizationMessages.invalidRequest), configs: [] }));
+      const results = request.resources.map((resource) => ({
+        ...malformed(resource, authorizationMessages.invalidRequest),
+        configs: [],
+      }));
       return { kind: 'answer', response: { results } };
     }
     const { rest, refused } = split(request.resources, access, 'describe-configs');
@@ -88,7 +113,12 @@ export const describeConfigs: ApiHandler<'DescribeConfigs'> = {
     };
   },
   refuse: (request, errorCode) => ({
-    results: request.resources.map(({ resourceType, resourceName }) => ({ resourceType, resourceName, errorCode, configs: [] })),
+    results: request.resources.map(({ resourceType, resourceName }) => ({
+      resourceType,
+      resourceName,
+      errorCode,
+      configs: [],
+    })),
   }),
 };
 
@@ -112,7 +142,11 @@ export const alterConfigs: ApiHandler<'AlterConfigs'> = {
   versions: { min: 0, max: 2 },
   handle({ request, access }) {
     // It is older than the levels of loggers and does not know them.
-    const { rest, refused } = splitChanges(request.resources, access, ({ resourceType }) => resourceType !== brokerLoggerResource);
+    const { rest, refused } = splitChanges(
+      request.resources,
+      access,
+      ({ resourceType }) => resourceType !== brokerLoggerResource,
+    );
     if (refused.length === 0) return forwardUnread;
     if (rest.length === 0) return { kind: 'answer', response: { responses: refused } };
     return {
@@ -134,7 +168,12 @@ export const incrementalAlterConfigs: ApiHandler<'IncrementalAlterConfigs'> = {
     const { rest, refused } = splitChanges(request.resources, access, () => true);
     if (refused.length === 0) return forwardUnread;
     // Brokers settle loggers by themselves, and say no more than the code.
-    for (const resource of refused) if (resource.errorCode === errorCodes.CLUSTER_AUTHORIZATION_FAILED && resource.resourceType === brokerLoggerResource) resource.errorMessage = null;
+    for (const resource of refused)
+      if (
+        resource.errorCode === errorCodes.CLUSTER_AUTHORIZATION_FAILED &&
+        resource.resourceType === brokerLoggerResource
+      )
+        resource.errorMessage = null;
     if (rest.length === 0) return { kind: 'answer', response: { responses: refused } };
     return {
       kind: 'forward',

@@ -3,7 +3,14 @@
  * would belong to the gateway's own principal, and a changed password could lock the gateway out or open a way around
  * it. So nobody gets these here, whatever the policy says: 61, as brokers answer where tokens are switched off, and 31.
  */
-import { type ApiName, type Draft, type RequestMessages, type ResponseMessages, apiByName, errorCodes } from '../protocol/protocol.ts';
+import {
+  type ApiName,
+  type Draft,
+  type RequestMessages,
+  type ResponseMessages,
+  apiByName,
+  errorCodes,
+} from '../protocol/protocol.ts';
 import { authorizationMessages } from './cluster-guard.ts';
 import type { ApiHandler } from './handler.ts';
 
@@ -29,22 +36,34 @@ function neverServed<N extends ApiName>(
 const tokenRefused = errorCodes.DELEGATION_TOKEN_AUTH_DISABLED;
 const scramRefused = errorCodes.CLUSTER_AUTHORIZATION_FAILED;
 
-export const createDelegationToken: ApiHandler<'CreateDelegationToken'> = neverServed('CreateDelegationToken', tokenRefused, (_request, errorCode) => ({
-  errorCode,
-  issueTimestampMs: 0n,
-  expiryTimestampMs: 0n,
-  maxTimestampMs: 0n,
-}));
+export const createDelegationToken: ApiHandler<'CreateDelegationToken'> = neverServed(
+  'CreateDelegationToken',
+  tokenRefused,
+  (_request, errorCode) => ({
+    errorCode,
+    issueTimestampMs: 0n,
+    expiryTimestampMs: 0n,
+    maxTimestampMs: 0n,
+  }),
+);
 
-export const renewDelegationToken: ApiHandler<'RenewDelegationToken'> = neverServed('RenewDelegationToken', tokenRefused, (_request, errorCode) => ({
-  errorCode,
-  expiryTimestampMs: 0n,
-}));
+export const renewDelegationToken: ApiHandler<'RenewDelegationToken'> = neverServed(
+  'RenewDelegationToken',
+  tokenRefused,
+  (_request, errorCode) => ({
+    errorCode,
+    expiryTimestampMs: 0n,
+  }),
+);
 
-export const expireDelegationToken: ApiHandler<'ExpireDelegationToken'> = neverServed('ExpireDelegationToken', tokenRefused, (_request, errorCode) => ({
-  errorCode,
-  expiryTimestampMs: 0n,
-}));
+export const expireDelegationToken: ApiHandler<'ExpireDelegationToken'> = neverServed(
+  'ExpireDelegationToken',
+  tokenRefused,
+  (_request, errorCode) => ({
+    errorCode,
+    expiryTimestampMs: 0n,
+  }),
+);
 
 export const describeDelegationToken: ApiHandler<'DescribeDelegationToken'> = neverServed(
   'DescribeDelegationToken',
@@ -67,6 +86,10 @@ export const alterUserScramCredentials: ApiHandler<'AlterUserScramCredentials'> 
   'AlterUserScramCredentials',
   scramRefused,
   (request, errorCode) => ({
-    results: [...new Set([...request.deletions, ...request.upsertions].map(({ name }) => name))].map((user) => ({ user, errorCode, errorMessage })),
+    results: [...new Set([...request.deletions, ...request.upsertions].map(({ name }) => name))].map((user) => ({
+      user,
+      errorCode,
+      errorMessage,
+    })),
   }),
 );

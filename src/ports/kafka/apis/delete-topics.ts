@@ -45,7 +45,8 @@ async function handle(exchange: Exchange<'DeleteTopics'>): Promise<Verdict<'Dele
   const refused: DeleteTopicsResponseDeletableTopicResult[] = [];
   const rest = asked.filter((topic) => {
     if (malformed.has(topic)) return true;
-    const refusal = topic.name === null ? refusalById(exchange, topic.topicId) : refusalByName(exchange, topic.name, missing);
+    const refusal =
+      topic.name === null ? refusalById(exchange, topic.topicId) : refusalByName(exchange, topic.name, missing);
     if (refusal !== null) refused.push(refusal);
     return refusal === null;
   });
@@ -87,14 +88,27 @@ async function missingWhereUndeletable(
   return cluster.missingTopics(undeletable);
 }
 
-function refusalById({ access, cluster }: Exchange<'DeleteTopics'>, topicId: string): DeleteTopicsResponseDeletableTopicResult | null {
+function refusalById(
+  { access, cluster }: Exchange<'DeleteTopics'>,
+  topicId: string,
+): DeleteTopicsResponseDeletableTopicResult | null {
   const name = cluster.topicName(topicId);
   if (name === undefined) {
-    return { name: null, topicId, errorCode: errorCodes.UNKNOWN_TOPIC_ID, errorMessage: authorizationMessages.unknownTopicId };
+    return {
+      name: null,
+      topicId,
+      errorCode: errorCodes.UNKNOWN_TOPIC_ID,
+      errorMessage: authorizationMessages.unknownTopicId,
+    };
   }
   if (access.may('delete', 'topic', name)) return null;
   const shown = access.sees('describe', 'topic', name) ? name : null;
-  return { name: shown, topicId, errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.topic };
+  return {
+    name: shown,
+    topicId,
+    errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED,
+    errorMessage: authorizationMessages.topic,
+  };
 }
 
 function refusalByName(
@@ -105,7 +119,17 @@ function refusalByName(
   const visible = access.sees('describe', 'topic', name);
   if (access.may('delete', 'topic', name) && visible) return null;
   if (missing.has(name)) {
-    return { name, topicId: zeroUuid, errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: authorizationMessages.unknownTopic };
+    return {
+      name,
+      topicId: zeroUuid,
+      errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
+      errorMessage: authorizationMessages.unknownTopic,
+    };
   }
-  return { name, topicId: zeroUuid, errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED, errorMessage: authorizationMessages.topic };
+  return {
+    name,
+    topicId: zeroUuid,
+    errorCode: errorCodes.TOPIC_AUTHORIZATION_FAILED,
+    errorMessage: authorizationMessages.topic,
+  };
 }

@@ -38,8 +38,13 @@ export const describeCluster: ApiHandler<'DescribeCluster'> = {
 /** In the words of brokers, which do not serve them either. */
 function noSuchEndpoints(endpointType: number): Draft<DescribeClusterResponse> {
   if (endpointType === controllerEndpoints) {
-    const errorMessage = 'The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER';
+    const errorMessage =
+      'The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER';
     return { errorCode: errorCodes.MISMATCHED_ENDPOINT_TYPE, errorMessage, brokers: [] };
   }
-  return { errorCode: errorCodes.UNSUPPORTED_ENDPOINT_TYPE, errorMessage: `Unsupported endpoint type ${endpointType}`, brokers: [] };
+  return {
+    errorCode: errorCodes.UNSUPPORTED_ENDPOINT_TYPE,
+    errorMessage: `Unsupported endpoint type ${endpointType}`,
+    brokers: [],
+  };
 }

@@ -82,7 +82,13 @@ function refusalOfOtherTypes({
     );
     return { code: errorCodes.INVALID_REQUEST, message: authorizationMessages.invalidRequest };
   }
-  if (version < shareVersion) return { code: errorCodes.INVALID_REQUEST, message: authorizationMessages.invalidRequest };
+  if (version < shareVersion) {
+    // In lists of keys an error has no words.
+    return {
+      code: errorCodes.INVALID_REQUEST,
+      message: version < keysVersion ? authorizationMessages.invalidRequest : '',
+    };
+  }
   if (access.may('cluster-action', 'cluster', clusterName)) return null;
   return { code: errorCodes.CLUSTER_AUTHORIZATION_FAILED, message: 'Cluster authorization failed.' };
 }

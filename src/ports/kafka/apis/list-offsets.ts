@@ -26,7 +26,9 @@ export const listOffsets: ApiHandler<'ListOffsets'> = {
     if (denied.length === 0) return forwardUnread;
     const refused: ListOffsetsResponseListOffsetsTopicResponse[] = denied.map(({ name, partitions }) => ({
       name,
-      partitions: partitions.map(({ partitionIndex }) => unknownOffset(partitionIndex, errorCodes.TOPIC_AUTHORIZATION_FAILED)),
+      partitions: partitions.map(({ partitionIndex }) =>
+        unknownOffset(partitionIndex, errorCodes.TOPIC_AUTHORIZATION_FAILED),
+      ),
     }));
     if (allowed.length === 0) return { kind: 'answer', response: { topics: refused } };
     return {
@@ -50,7 +52,8 @@ export const offsetForLeaderEpoch: ApiHandler<'OffsetForLeaderEpoch'> = {
   name: 'OffsetForLeaderEpoch',
   versions: { min: 2, max: 4 },
   handle({ request, access }) {
-    if (access.sees('cluster-action', 'cluster', clusterName) && access.may('cluster-action', 'cluster', clusterName)) return forwardUnread;
+    if (access.sees('cluster-action', 'cluster', clusterName) && access.may('cluster-action', 'cluster', clusterName))
+      return forwardUnread;
     const { allowed, denied } = splitPartitions(
       request.topics,
       ({ topic }) => topic,

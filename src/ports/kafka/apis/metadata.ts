@@ -38,7 +38,8 @@ async function handle(exchange: Exchange<'Metadata'>): Promise<Verdict<'Metadata
   const creation = topics === null ? noCreation : await creationOf(exchange, topics, refused);
   const upstream: MetadataRequest = {
     ...request,
-    topics: topics?.filter((topic) => !refused.some((other) => other.name !== null && other.name === topic.name)) ?? null,
+    topics:
+      topics?.filter((topic) => !refused.some((other) => other.name !== null && other.name === topic.name)) ?? null,
     allowAutoTopicCreation: creation.allowed,
   };
   return {
@@ -55,7 +56,9 @@ async function permittedTopics(
   refused: MetadataResponseMetadataResponseTopic[],
 ): Promise<MetadataRequestMetadataRequestTopic[]> {
   const { access, cluster } = exchange;
-  const unresolved = await cluster.resolveTopics(asked.flatMap(({ name, topicId }) => (name === null ? [topicId] : [])));
+  const unresolved = await cluster.resolveTopics(
+    asked.flatMap(({ name, topicId }) => (name === null ? [topicId] : [])),
+  );
   return asked.filter((topic) => {
     if (topic.name === null && unresolved.has(topic.topicId)) {
       refused.push(refusedTopic(null, topic.topicId, errorCodes.UNKNOWN_TOPIC_ID));
@@ -63,7 +66,9 @@ async function permittedTopics(
     }
     const name = topic.name ?? cluster.topicName(topic.topicId) ?? '';
     if (access.may('describe', 'topic', name)) return true;
-    refused.push(refusedTopic(topic.name, topic.name === null ? topic.topicId : zeroUuid, errorCodes.TOPIC_AUTHORIZATION_FAILED));
+    refused.push(
+      refusedTopic(topic.name, topic.name === null ? topic.topicId : zeroUuid, errorCodes.TOPIC_AUTHORIZATION_FAILED),
+    );
     return false;
   });
 }
@@ -126,7 +131,9 @@ async function rewrite(
         ? authorizedOperations(access, 'topic', topic.name)
         : operationsNotAsked;
   }
-  response.clusterAuthorizedOperations = request.includeClusterAuthorizedOperations ? clusterAuthorizedOperations(access) : operationsNotAsked;
+  response.clusterAuthorizedOperations = request.includeClusterAuthorizedOperations
+    ? clusterAuthorizedOperations(access)
+    : operationsNotAsked;
   await refuseCreation(exchange, response, forbidden);
   response.topics.push(...refused);
   return true;

@@ -27,7 +27,8 @@ export const produce: ApiHandler<'Produce'> = {
 /** Within the turn where every topic id is known, so that nothing has to wait on the hot path. */
 function handle(exchange: Exchange<'Produce'>): Verdict<'Produce'> | Promise<Verdict<'Produce'>> {
   const { request, version, cluster } = exchange;
-  if (version < topicIdVersion || request.topicData.every(({ topicId }) => cluster.topicName(topicId) !== undefined)) return decide(exchange);
+  if (version < topicIdVersion || request.topicData.every(({ topicId }) => cluster.topicName(topicId) !== undefined))
+    return decide(exchange);
   return cluster.resolveTopics(request.topicData.map(({ topicId }) => topicId)).then(() => decide(exchange));
 }
 
@@ -82,7 +83,13 @@ function refused(request: ProduceRequest, responses: ProduceResponseTopicProduce
 }
 
 function everyPartition(request: ProduceRequest, code: number): ProduceResponseTopicProduceResponse[] {
-  return request.topicData.map((topic) => refusedTopic(topic, topic.partitionData.map(({ index }) => index), code));
+  return request.topicData.map((topic) =>
+    refusedTopic(
+      topic,
+      topic.partitionData.map(({ index }) => index),
+      code,
+    ),
+  );
 }
 
 function refusedTopic(
@@ -134,7 +141,13 @@ function countWritten({ version, cluster }: Exchange<'Produce'>, sent: ProduceRe
       if (records === null) continue;
       let count = 0;
       for (const batch of batches(records)) count += batch.recordsCount;
-      written.push({ topic: name, topicKey: topicKey(version, topic), partition: index, records: count, bytes: records.length });
+      written.push({
+        topic: name,
+        topicKey: topicKey(version, topic),
+        partition: index,
+        records: count,
+        bytes: records.length,
+      });
     }
   }
   return written;

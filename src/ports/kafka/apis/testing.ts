@@ -14,6 +14,7 @@ import {
   encodeRequest,
   encodeResponse,
 } from '../protocol/protocol.ts';
+import type { UpstreamConnection } from '../upstream.ts';
 import { BrokerVersions } from '../versions.ts';
 import { type ApiHandler, type Exchange, RequestAccess, type Verdict } from './handler.ts';
 
@@ -34,6 +35,8 @@ export interface World {
   /** What was accounted: `read payments 3 100-104 5`. */
   readonly flows: string[];
   readonly learned: { nodeId: number; host: string; port: number }[];
+  /** Whether the brokers create topics by themselves; they do unless told otherwise. */
+  autoCreation?: boolean;
   /** Stands for the client's connection; give another to come over another connection. */
   connection: object;
   revision: string;
@@ -193,6 +196,14 @@ function clusterOf(world: World): ClusterView {
     async missingTopics(names) {
       const existing = new Set(world.topics.values());
       return await Promise.resolve(new Set(names.filter((name) => !existing.has(name))));
+    },
+    nodeIds: () => [1],
+    async own() {
+      const value = String(world.autoCreation ?? true);
+      const answer = { results: [{ configs: [{ name: 'auto.create.topics.enable', value }] }] };
+      return await Promise.resolve({
+        request: async () => await Promise.resolve(answer),
+      } as unknown as UpstreamConnection);
     },
     allTopics: async () => await Promise.resolve([...world.topics].map(([topicId, name]) => ({ name, topicId }))),
   };

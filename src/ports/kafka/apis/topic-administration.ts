@@ -25,7 +25,8 @@ export const createTopics: ApiHandler<'CreateTopics'> = {
   handle({ request, version, access }) {
     const everywhere = access.sees('create', 'cluster', clusterName) && access.may('create', 'cluster', clusterName);
     const twice = namedTwice(request.topics.map(({ name }) => name));
-    const mayCreate = (name: string): boolean => twice.has(name) || name === controllerLog || access.may('create', 'topic', name);
+    const mayCreate = (name: string): boolean =>
+      twice.has(name) || name === controllerLog || access.may('create', 'topic', name);
     const denied = everywhere ? [] : request.topics.filter(({ name }) => !mayCreate(name));
     const refused = denied.map(({ name }) => refusedCreation(name, errorCodes.TOPIC_AUTHORIZATION_FAILED));
     const rest = denied.length === 0 ? request.topics : request.topics.filter((topic) => !denied.includes(topic));
@@ -35,7 +36,8 @@ export const createTopics: ApiHandler<'CreateTopics'> = {
       ...(refused.length === 0 ? {} : { request: { ...request, topics: rest } }),
       onResponse(response) {
         let hidden = false;
-        if (version >= describedTopicVersion) for (const topic of response.topics) hidden = hideConfigs(topic, access) || hidden;
+        if (version >= describedTopicVersion)
+          for (const topic of response.topics) hidden = hideConfigs(topic, access) || hidden;
         response.topics.push(...refused);
         return hidden || refused.length > 0;
       },
@@ -80,7 +82,9 @@ export const deleteRecords: ApiHandler<'DeleteRecords'> = {
     if (denied.length === 0) return forwardUnread;
     const refused = denied.map(({ name, partitions }) => ({
       name,
-      partitions: partitions.map(({ partitionIndex }) => keptRecords(partitionIndex, errorCodes.TOPIC_AUTHORIZATION_FAILED)),
+      partitions: partitions.map(({ partitionIndex }) =>
+        keptRecords(partitionIndex, errorCodes.TOPIC_AUTHORIZATION_FAILED),
+      ),
     }));
     if (allowed.length === 0) return { kind: 'answer', response: { topics: refused } };
     return {
@@ -126,5 +130,7 @@ export const createPartitions: ApiHandler<'CreatePartitions'> = {
       },
     };
   },
-  refuse: (request, code) => ({ results: request.topics.map(({ name }) => ({ name, errorCode: code, errorMessage: null })) }),
+  refuse: (request, code) => ({
+    results: request.topics.map(({ name }) => ({ name, errorCode: code, errorMessage: null })),
+  }),
 };

@@ -15,12 +15,46 @@ export const offsetRows: readonly AnyRow[] = [
       { name: 'denied: group and topics', request: (at) => commit(at, 'none', ['none']) },
       { name: 'denied: topics', request: (at) => commit(at, 'read', ['none', 'describe']) },
       { name: 'partly allowed', request: (at) => commit(at, 'read', ['read', 'describe', 'none', 'blind']) },
-      { name: 'allowed: unknown member', request: (at) => ({ ...commit(at, 'read', ['read', 'none']), memberId: 'x', generationIdOrMemberEpoch: 3 }) },
+      {
+        name: 'allowed: unknown member',
+        request: (at) => ({ ...commit(at, 'read', ['read', 'none']), memberId: 'x', generationIdOrMemberEpoch: 3 }),
+      },
       { name: 'allowed: no such partition', request: (at) => commit(at, 'read', ['read'], 9) },
-      { name: 'nonexistent', to: 9, request: (at) => ({ ...commit(at, 'read', []), topics: [entry(at.topic('read', '-not')), entry(at.topic('none', '-not'))] }) },
-      { name: 'unknown id', from: 10, request: (at) => ({ ...commit(at, 'read', ['read', 'none']), topics: [...commit(at, 'read', ['read', 'none']).topics, { topicId: unknownTopicId, partitions: committed(0) }] }) },
-      { name: 'unknown id: alone', from: 10, request: (at) => ({ ...commit(at, 'read', []), topics: [{ topicId: unknownTopicId, partitions: committed(0) }] }) },
-      { name: 'unknown id: group denied', from: 10, request: (at) => ({ ...commit(at, 'none', []), topics: [{ topicId: unknownTopicId, partitions: committed(0) }] }) },
+      {
+        name: 'nonexistent',
+        to: 9,
+        request: (at) => ({
+          ...commit(at, 'read', []),
+          topics: [entry(at.topic('read', '-not')), entry(at.topic('none', '-not'))],
+        }),
+      },
+      {
+        name: 'unknown id',
+        from: 10,
+        request: (at) => ({
+          ...commit(at, 'read', ['read', 'none']),
+          topics: [
+            ...commit(at, 'read', ['read', 'none']).topics,
+            { topicId: unknownTopicId, partitions: committed(0) },
+          ],
+        }),
+      },
+      {
+        name: 'unknown id: alone',
+        from: 10,
+        request: (at) => ({
+          ...commit(at, 'read', []),
+          topics: [{ topicId: unknownTopicId, partitions: committed(0) }],
+        }),
+      },
+      {
+        name: 'unknown id: group denied',
+        from: 10,
+        request: (at) => ({
+          ...commit(at, 'none', []),
+          topics: [{ topicId: unknownTopicId, partitions: committed(0) }],
+        }),
+      },
       { name: 'nothing', request: (at) => commit(at, 'read', []) },
       { name: 'empty group id', as: 'oscar', request: (at) => ({ ...commit(at, 'read', ['read']), groupId: '' }) },
     ],
@@ -29,7 +63,10 @@ export const offsetRows: readonly AnyRow[] = [
     names: 'shared',
     cases: [
       { name: 'allowed', request: (at) => fetching(at, [['read', ['read', 'describe']]]) },
-      { name: 'allowed: READ implies DESCRIBE, one denied does not take it', request: (at) => fetching(at, [['barred', ['barred', 'read']]]) },
+      {
+        name: 'allowed: READ implies DESCRIBE, one denied does not take it',
+        request: (at) => fetching(at, [['barred', ['barred', 'read']]]),
+      },
       { name: 'denied: group', request: (at) => fetching(at, [['none', ['read', 'none']]]) },
       { name: 'denied: group, DESCRIBE denied', request: (at) => fetching(at, [['blind', ['read', 'none']]]) },
       { name: 'denied: topics', request: (at) => fetching(at, [['read', ['none', 'blind']]]) },
@@ -39,12 +76,62 @@ export const offsetRows: readonly AnyRow[] = [
       { name: 'all', from: 2, request: (at) => fetching(at, [['read', null]]) },
       { name: 'all: denied group', from: 2, request: (at) => fetching(at, [['none', null]]) },
       { name: 'all: oscar', as: 'oscar', from: 2, request: (at) => fetching(at, [['none', null]]) },
-      { name: 'partly allowed: groups', from: 8, request: (at) => fetching(at, [['read', ['read', 'none']], ['none', ['read']], ['describe', null], ['blind', null], ['full', ['none']]]) },
-      { name: 'denied: groups', from: 8, request: (at) => fetching(at, [['none', ['read']], ['blind', null]]) },
-      { name: 'unknown id', from: 10, request: (at) => ({ groups: [{ groupId: at.group('read'), topics: [{ topicId: unknownTopicId, partitionIndexes: [0] }, { topicId: at.id('read'), partitionIndexes: [0] }, { topicId: at.id('none'), partitionIndexes: [0] }] }] }) },
-      { name: 'unknown id: alone', from: 10, request: (at) => ({ groups: [{ groupId: at.group('read'), topics: [{ topicId: unknownTopicId, partitionIndexes: [0] }] }] }) },
-      { name: 'unknown id: group denied', from: 10, request: (at) => ({ groups: [{ groupId: at.group('none'), topics: [{ topicId: unknownTopicId, partitionIndexes: [0] }] }] }) },
-      { name: 'stable', from: 7, request: (at) => ({ ...fetching(at, [['read', ['read', 'none']]]), requireStable: true }) },
+      {
+        name: 'partly allowed: groups',
+        from: 8,
+        request: (at) =>
+          fetching(at, [
+            ['read', ['read', 'none']],
+            ['none', ['read']],
+            ['describe', null],
+            ['blind', null],
+            ['full', ['none']],
+          ]),
+      },
+      {
+        name: 'denied: groups',
+        from: 8,
+        request: (at) =>
+          fetching(at, [
+            ['none', ['read']],
+            ['blind', null],
+          ]),
+      },
+      {
+        name: 'unknown id',
+        from: 10,
+        request: (at) => ({
+          groups: [
+            {
+              groupId: at.group('read'),
+              topics: [
+                { topicId: unknownTopicId, partitionIndexes: [0] },
+                { topicId: at.id('read'), partitionIndexes: [0] },
+                { topicId: at.id('none'), partitionIndexes: [0] },
+              ],
+            },
+          ],
+        }),
+      },
+      {
+        name: 'unknown id: alone',
+        from: 10,
+        request: (at) => ({
+          groups: [{ groupId: at.group('read'), topics: [{ topicId: unknownTopicId, partitionIndexes: [0] }] }],
+        }),
+      },
+      {
+        name: 'unknown id: group denied',
+        from: 10,
+        request: (at) => ({
+          groups: [{ groupId: at.group('none'), topics: [{ topicId: unknownTopicId, partitionIndexes: [0] }] }],
+        }),
+      },
+      {
+        name: 'stable',
+        from: 7,
+        request: (at) => ({ ...fetching(at, [['read', ['read', 'none']]]), requireStable: true }),
+      },
       { name: 'nothing', request: (at) => fetching(at, [['read', []]]) },
     ],
   }),
@@ -52,7 +139,8 @@ export const offsetRows: readonly AnyRow[] = [
     names: 'fresh',
     effects: ['groups', 'offsets'],
     prepare: async (at) => {
-      for (const kind of ['delete', 'full', 'blind', 'read', 'none']) await at.side.commit(at.group(kind), ['read-q0', 'none-q0', 'describe-q0']);
+      for (const kind of ['delete', 'full', 'blind', 'read', 'none'])
+        await at.side.commit(at.group(kind), ['read-q0', 'none-q0', 'describe-q0']);
     },
     cases: [
       { name: 'allowed', request: (at) => deletion(at.group('delete'), ['read-q0']) },
@@ -78,18 +166,33 @@ function entry(name: string) {
 }
 
 function commit(at: At, group: string, kinds: readonly string[], partition = 0) {
-  return { groupId: at.group(group), generationIdOrMemberEpoch: -1, topics: kinds.map((kind) => ({ ...at.named(kind, idVersion), partitions: committed(partition) })) };
+  return {
+    groupId: at.group(group),
+    generationIdOrMemberEpoch: -1,
+    topics: kinds.map((kind) => ({ ...at.named(kind, idVersion), partitions: committed(partition) })),
+  };
 }
 
 /** Groups by kind with their topics by kind; `kind:suffix` for a name that nothing has. */
 function fetching(at: At, groups: readonly (readonly [string, readonly string[] | null])[]) {
   const asked = groups.map(([group, kinds]) => ({
     groupId: at.group(...split(group)),
-    topics: kinds?.map((kind) => ({ ...(at.version >= idVersion ? { topicId: at.id(kind) } : { name: at.topic(...split(kind)) }), partitionIndexes: [0, 1] })) ?? null,
+    topics:
+      kinds?.map((kind) => ({
+        ...(at.version >= idVersion ? { topicId: at.id(kind) } : { name: at.topic(...split(kind)) }),
+        partitionIndexes: [0, 1],
+      })) ?? null,
   }));
   const [first] = asked;
   if (at.version >= 8) return { groups: asked };
-  return { groupId: first?.groupId ?? '', topics: first?.topics?.map(({ partitionIndexes, ...rest }) => ({ name: 'name' in rest ? rest.name : '', partitionIndexes })) ?? null };
+  return {
+    groupId: first?.groupId ?? '',
+    topics:
+      first?.topics?.map(({ partitionIndexes, ...rest }) => ({
+        name: 'name' in rest ? rest.name : '',
+        partitionIndexes,
+      })) ?? null,
+  };
 }
 
 function split(kind: string): [string, string] {

@@ -10,7 +10,8 @@ export const recordRows: readonly AnyRow[] = [
   row('Produce', {
     names: 'fresh',
     effects: ['records'],
-    prepare: async (at) => at.side.createTopics(['write', 'full', 'read', 'blind', 'none'].map((kind) => at.topic(kind))),
+    prepare: async (at) =>
+      at.side.createTopics(['write', 'full', 'read', 'blind', 'none'].map((kind) => at.topic(kind))),
     cases: [
       { name: 'allowed', request: (at) => production(at, ['write', 'full']) },
       { name: 'allowed: acks=1', request: (at) => production(at, ['write'], 1) },
@@ -23,9 +24,37 @@ export const recordRows: readonly AnyRow[] = [
       { name: 'denied: acks=0', noAnswer: true, request: (at) => production(at, ['read'], 0) },
       { name: 'partly allowed', request: (at) => production(at, ['write', 'read', 'none']) },
       { name: 'partly allowed: acks=0', noAnswer: true, request: (at) => production(at, ['write', 'read'], 0) },
-      { name: 'nonexistent', to: 12, request: (at) => ({ acks: -1, timeoutMs: 5_000, topicData: [part(at.topic('write', '-not')), part(at.topic('none', '-not'))] }) },
-      { name: 'unknown id', from: 13, request: (at) => ({ acks: -1, timeoutMs: 5_000, topicData: [{ topicId: unknownTopicId, partitionData: data(0) }, { topicId: at.id('write'), partitionData: data(0) }] }) },
-      { name: 'unknown id: nobody', as: 'nobody', from: 13, request: () => ({ acks: -1, timeoutMs: 5_000, topicData: [{ topicId: unknownTopicId, partitionData: data(0) }] }) },
+      {
+        name: 'nonexistent',
+        to: 12,
+        request: (at) => ({
+          acks: -1,
+          timeoutMs: 5_000,
+          topicData: [part(at.topic('write', '-not')), part(at.topic('none', '-not'))],
+        }),
+      },
+      {
+        name: 'unknown id',
+        from: 13,
+        request: (at) => ({
+          acks: -1,
+          timeoutMs: 5_000,
+          topicData: [
+            { topicId: unknownTopicId, partitionData: data(0) },
+            { topicId: at.id('write'), partitionData: data(0) },
+          ],
+        }),
+      },
+      {
+        name: 'unknown id: nobody',
+        as: 'nobody',
+        from: 13,
+        request: () => ({
+          acks: -1,
+          timeoutMs: 5_000,
+          topicData: [{ topicId: unknownTopicId, partitionData: data(0) }],
+        }),
+      },
       { name: 'invalid: acks=2', request: (at) => production(at, ['write', 'read'], 2) },
       { name: 'invalid: no records', request: () => ({ acks: -1, timeoutMs: 5_000, topicData: [] }) },
     ],
@@ -42,27 +71,90 @@ export const recordRows: readonly AnyRow[] = [
       { name: 'allowed: out of range', request: (at) => fetching(at, ['read'], 0, 99n) },
       { name: 'allowed: no such partition', request: (at) => fetching(at, ['read', 'none'], 9) },
       { name: 'allowed: read committed', request: (at) => ({ ...fetching(at, ['read', 'none']), isolationLevel: 1 }) },
-      { name: 'nonexistent', to: 12, request: (at) => ({ ...wait, topics: [{ topic: at.topic('read', '-not'), partitions: asked(0, 0n) }, { topic: at.topic('none', '-not'), partitions: asked(0, 0n) }] }) },
-      { name: 'unknown id', from: 13, request: (at) => ({ ...wait, topics: [{ topicId: unknownTopicId, partitions: asked(0, 0n) }, { topicId: at.id('read'), partitions: asked(0, 0n) }] }) },
-      { name: 'unknown id: nobody', as: 'nobody', from: 13, request: () => ({ ...wait, topics: [{ topicId: unknownTopicId, partitions: asked(0, 0n) }] }) },
+      {
+        name: 'nonexistent',
+        to: 12,
+        request: (at) => ({
+          ...wait,
+          topics: [
+            { topic: at.topic('read', '-not'), partitions: asked(0, 0n) },
+            { topic: at.topic('none', '-not'), partitions: asked(0, 0n) },
+          ],
+        }),
+      },
+      {
+        name: 'unknown id',
+        from: 13,
+        request: (at) => ({
+          ...wait,
+          topics: [
+            { topicId: unknownTopicId, partitions: asked(0, 0n) },
+            { topicId: at.id('read'), partitions: asked(0, 0n) },
+          ],
+        }),
+      },
+      {
+        name: 'unknown id: nobody',
+        as: 'nobody',
+        from: 13,
+        request: () => ({ ...wait, topics: [{ topicId: unknownTopicId, partitions: asked(0, 0n) }] }),
+      },
       { name: 'nothing', request: () => ({ ...wait, topics: [] }) },
-      { name: 'session: begun', from: 7, request: (at) => ({ ...fetching(at, ['read', 'none']), sessionId: 0, sessionEpoch: 0 }) },
-      { name: 'session: not there', from: 7, request: (at) => ({ ...fetching(at, ['read', 'none']), sessionId: 815, sessionEpoch: 3 }) },
+      {
+        name: 'session: begun',
+        from: 7,
+        request: (at) => ({ ...fetching(at, ['read', 'none']), sessionId: 0, sessionEpoch: 0 }),
+      },
+      {
+        name: 'session: not there',
+        from: 7,
+        request: (at) => ({ ...fetching(at, ['read', 'none']), sessionId: 815, sessionEpoch: 3 }),
+      },
       { name: 'replica: denied', to: 14, request: (at) => ({ ...fetching(at, ['read', 'none']), replicaId: 1 }) },
-      { name: 'replica: denied', from: 15, request: (at) => ({ ...fetching(at, ['read', 'none']), replicaState: { replicaId: 1, replicaEpoch: 1n } }) },
+      {
+        name: 'replica: denied',
+        from: 15,
+        request: (at) => ({ ...fetching(at, ['read', 'none']), replicaState: { replicaId: 1, replicaEpoch: 1n } }),
+      },
     ],
   }),
   row('ListOffsets', {
     names: 'shared',
     cases: [
-      ...[-1n, -2n, 0n].map((timestamp) => ({ name: `allowed: at ${timestamp}`, request: (at: At) => offsets(at, ['read', 'describe'], timestamp) })),
+      ...[-1n, -2n, 0n].map((timestamp) => ({
+        name: `allowed: at ${timestamp}`,
+        request: (at: At) => offsets(at, ['read', 'describe'], timestamp),
+      })),
       { name: 'allowed: the latest time', from: 7, request: (at) => offsets(at, ['read'], -3n) },
       { name: 'denied', request: (at) => offsets(at, ['none', 'blind', 'create']) },
       { name: 'denied: nobody', as: 'nobody', request: (at) => offsets(at, ['none', 'read']) },
-      { name: 'partly allowed', request: (at) => offsets(at, ['read', 'write', 'delete', 'alter', 'dconf', 'aconf', 'blind', 'barred', 'none']) },
+      {
+        name: 'partly allowed',
+        request: (at) => offsets(at, ['read', 'write', 'delete', 'alter', 'dconf', 'aconf', 'blind', 'barred', 'none']),
+      },
       { name: 'allowed: no such partition', request: (at) => offsets(at, ['read', 'none'], -1n, 9) },
-      { name: 'nonexistent', request: (at) => ({ replicaId: -1, topics: [{ name: at.topic('read', '-not'), partitions: [{ partitionIndex: 0, timestamp: -1n }] }, { name: at.topic('none', '-not'), partitions: [{ partitionIndex: 0, timestamp: -1n }] }] }) },
-      { name: 'invalid: a partition twice', request: (at) => ({ replicaId: -1, topics: [{ name: at.topic('read'), partitions: [0, 0].map((partitionIndex) => ({ partitionIndex, timestamp: -1n })) }] }) },
+      {
+        name: 'nonexistent',
+        request: (at) => ({
+          replicaId: -1,
+          topics: [
+            { name: at.topic('read', '-not'), partitions: [{ partitionIndex: 0, timestamp: -1n }] },
+            { name: at.topic('none', '-not'), partitions: [{ partitionIndex: 0, timestamp: -1n }] },
+          ],
+        }),
+      },
+      {
+        name: 'invalid: a partition twice',
+        request: (at) => ({
+          replicaId: -1,
+          topics: [
+            {
+              name: at.topic('read'),
+              partitions: [0, 0].map((partitionIndex) => ({ partitionIndex, timestamp: -1n })),
+            },
+          ],
+        }),
+      },
       { name: 'nothing', request: () => ({ replicaId: -1, topics: [] }) },
     ],
   }),
@@ -71,7 +163,10 @@ export const recordRows: readonly AnyRow[] = [
     cases: [
       { name: 'allowed', request: (at) => epochs(['read', 'describe'].map((kind) => at.topic(kind))) },
       { name: 'denied', request: (at) => epochs([at.topic('none'), at.topic('blind')]) },
-      { name: 'partly allowed', request: (at) => epochs(['read', 'none', 'blind', 'barred'].map((kind) => at.topic(kind))) },
+      {
+        name: 'partly allowed',
+        request: (at) => epochs(['read', 'none', 'blind', 'barred'].map((kind) => at.topic(kind))),
+      },
       { name: 'allowed: CLUSTER_ACTION', as: 'actor', request: (at) => epochs([at.topic('none'), at.topic('read')]) },
       { name: 'denied: nobody', as: 'nobody', request: (at) => epochs([at.topic('none')]) },
       { name: 'nonexistent', request: (at) => epochs([at.topic('read', '-not'), at.topic('none', '-not')]) },
@@ -81,10 +176,39 @@ export const recordRows: readonly AnyRow[] = [
     names: 'shared',
     cases: [
       { name: 'allowed', request: (at) => ({ topics: [{ name: at.topic('read'), partitionIndexes: [0, 1] }] }) },
-      { name: 'denied', request: (at) => ({ topics: [{ name: at.topic('none'), partitionIndexes: [0] }, { name: at.topic('describe'), partitionIndexes: [0] }] }) },
-      { name: 'partly allowed', request: (at) => ({ topics: ['read', 'none', 'barred', 'blind'].map((kind) => ({ name: at.topic(kind), partitionIndexes: [0, 1] })) }) },
-      { name: 'nonexistent', request: (at) => ({ topics: [{ name: at.topic('read', '-not'), partitionIndexes: [0] }, { name: at.topic('none', '-not'), partitionIndexes: [0] }, { name: at.topic('read'), partitionIndexes: [9] }] }) },
-      { name: 'invalid name', as: 'oscar', request: () => ({ topics: [{ name: 'no such/name', partitionIndexes: [0] }] }) },
+      {
+        name: 'denied',
+        request: (at) => ({
+          topics: [
+            { name: at.topic('none'), partitionIndexes: [0] },
+            { name: at.topic('describe'), partitionIndexes: [0] },
+          ],
+        }),
+      },
+      {
+        name: 'partly allowed',
+        request: (at) => ({
+          topics: ['read', 'none', 'barred', 'blind'].map((kind) => ({
+            name: at.topic(kind),
+            partitionIndexes: [0, 1],
+          })),
+        }),
+      },
+      {
+        name: 'nonexistent',
+        request: (at) => ({
+          topics: [
+            { name: at.topic('read', '-not'), partitionIndexes: [0] },
+            { name: at.topic('none', '-not'), partitionIndexes: [0] },
+            { name: at.topic('read'), partitionIndexes: [9] },
+          ],
+        }),
+      },
+      {
+        name: 'invalid name',
+        as: 'oscar',
+        request: () => ({ topics: [{ name: 'no such/name', partitionIndexes: [0] }] }),
+      },
     ],
   }),
 ];
@@ -102,7 +226,11 @@ function part(name: string) {
 }
 
 function production(at: At, kinds: readonly string[], acks = -1, index = 0) {
-  return { acks, timeoutMs: 5_000, topicData: kinds.map((kind) => ({ ...at.named(kind, produceIds), partitionData: data(index) })) };
+  return {
+    acks,
+    timeoutMs: 5_000,
+    topicData: kinds.map((kind) => ({ ...at.named(kind, produceIds), partitionData: data(index) })),
+  };
 }
 
 function asked(partition: number, fetchOffset: bigint) {
@@ -118,9 +246,20 @@ function fetching(at: At, kinds: readonly string[], partition = 0, fetchOffset =
 }
 
 function offsets(at: At, kinds: readonly string[], timestamp = -1n, partitionIndex = 0) {
-  return { replicaId: -1, topics: kinds.map((kind) => ({ name: at.topic(kind), partitions: [{ partitionIndex, timestamp }] })) };
+  return {
+    replicaId: -1,
+    topics: kinds.map((kind) => ({ name: at.topic(kind), partitions: [{ partitionIndex, timestamp }] })),
+  };
 }
 
 function epochs(names: readonly string[]) {
-  return { topics: names.map((topic) => ({ topic, partitions: [{ partition: 0, leaderEpoch: 0 }, { partition: 9, leaderEpoch: 0 }] })) };
+  return {
+    topics: names.map((topic) => ({
+      topic,
+      partitions: [
+        { partition: 0, leaderEpoch: 0 },
+        { partition: 9, leaderEpoch: 0 },
+      ],
+    })),
+  };
 }
