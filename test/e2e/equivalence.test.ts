@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { report } from '../long/equivalence/report.ts';
+import { report, totals } from '../long/equivalence/report.ts';
 import type { Trial } from '../long/equivalence/run.ts';
 import { runSuite } from '../long/equivalence/suite.ts';
 import { type World, startWorld } from '../long/equivalence/world.ts';
@@ -19,8 +19,9 @@ after(async () => {
   await world?.stop();
 });
 
-test('a sample of every API answers as a broker with the same rules', async () => {
+test('a sample of every API answers as a broker with the same rules', async (t) => {
   const { outcomes, failed } = await runSuite(world, sample);
+  t.diagnostic(totals(outcomes));
   assert.deepEqual(failed, [], 'cases that could not be run');
   assert.equal(outcomes.filter(({ unexplained }) => unexplained.length > 0).length, 0, report(outcomes));
   assert.ok(outcomes.length > 100, `only ${outcomes.length} cases`);

@@ -27,9 +27,9 @@ after(async () => {
   await world?.stop();
 });
 
-test('every API in every version answers as a broker with the same rules', async () => {
+test('every API in every version answers as a broker with the same rules', async (t) => {
   const { outcomes, failed } = await runSuite(world, chosen);
-  console.log(report(outcomes));
+  for (const line of report(outcomes).split('\n')) t.diagnostic(line);
   assert.deepEqual(failed, [], 'cases that could not be run');
   assert.equal(
     outcomes.filter(({ unexplained }) => unexplained.length > 0).length,

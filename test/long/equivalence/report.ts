@@ -1,5 +1,5 @@
 /** What the suite prints: how many cases of which API in which versions, and every difference. */
-import type { AcceptedDifference } from './differences.ts';
+import { type AcceptedDifference, versionCaps } from './differences.ts';
 import { type Outcome, nameOf } from './run.ts';
 
 export function report(outcomes: readonly Outcome[]): string {
@@ -20,9 +20,11 @@ export function report(outcomes: readonly Outcome[]): string {
   }
   return [
     ...lines,
+    ...capLines(),
     ...acceptedLines(outcomes),
     ...unsteadyLines(outcomes),
     ...unexplainedLines(outcomes),
+    '',
     totals(outcomes),
   ].join('\n');
 }
@@ -32,6 +34,14 @@ function byApi(outcomes: readonly Outcome[]): [string, Outcome[]][] {
   for (const outcome of outcomes)
     apis.set(outcome.trial.row.api, [...(apis.get(outcome.trial.row.api) ?? []), outcome]);
   return [...apis];
+}
+
+function capLines(): string[] {
+  return [
+    '',
+    'Not served:',
+    ...versionCaps.map(({ api, aboveVersion, reason }) => `  ${api} above version ${aboveVersion}: ${reason}`),
+  ];
 }
 
 function acceptedLines(outcomes: readonly Outcome[]): string[] {
@@ -80,9 +90,9 @@ function line({ path, broker, gateway }: Outcome['unexplained'][number]): string
   return `      ${path}: broker ${shown(broker)}, gateway ${shown(gateway)}`;
 }
 
-function totals(outcomes: readonly Outcome[]): string {
+export function totals(outcomes: readonly Outcome[]): string {
   const apis = new Set(outcomes.map(({ trial }) => trial.row.api)).size;
   const versions = new Set(outcomes.map(({ trial }) => `${trial.row.api} v${trial.version}`)).size;
   const different = outcomes.filter(({ unexplained }) => unexplained.length > 0).length;
-  return `\n${apis} APIs, ${versions} API versions, ${outcomes.length} cases, ${different} with unexplained differences`;
+  return `${apis} APIs, ${versions} API versions, ${outcomes.length} cases, ${different} with unexplained differences`;
 }
