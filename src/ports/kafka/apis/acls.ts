@@ -19,5 +19,7 @@ export const createAcls: ApiHandler<'CreateAcls'> = clusterGuarded({
 export const deleteAcls: ApiHandler<'DeleteAcls'> = clusterGuarded({
   name: 'DeleteAcls',
   action: 'alter',
-  refuse: (request, errorCode) => ({ filterResults: request.filters.map(() => ({ errorCode, errorMessage, matchingAcls: [] })) }),
+  refuse: (request, errorCode) => ({
+    filterResults: request.filters.map(() => ({ errorCode, errorMessage, matchingAcls: [] })),
+  }),
 });

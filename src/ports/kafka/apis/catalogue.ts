@@ -3,7 +3,14 @@ import type { ApiName } from '../protocol/protocol.ts';
 import { apiByName } from '../protocol/protocol.ts';
 import { createAcls, deleteAcls, describeAcls } from './acls.ts';
 import { alterConfigs, describeConfigs, incrementalAlterConfigs, listConfigResources } from './configs.ts';
-import { alterUserScramCredentials, createDelegationToken, describeDelegationToken, describeUserScramCredentials, expireDelegationToken, renewDelegationToken } from './credentials.ts';
+import {
+  alterUserScramCredentials,
+  createDelegationToken,
+  describeDelegationToken,
+  describeUserScramCredentials,
+  expireDelegationToken,
+  renewDelegationToken,
+} from './credentials.ts';
 import { describeCluster } from './describe-cluster.ts';
 import { describeTopicPartitions } from './describe-topic-partitions.ts';
 import { listOffsets, offsetForLeaderEpoch } from './list-offsets.ts';
@@ -141,7 +148,10 @@ export const unserved: Readonly<Record<number, string>> = {
 };
 
 /** The handlers as the table of what is served. */
-export const handlers: readonly { readonly name: ApiName; readonly versions: { readonly min: number; readonly max: number } }[] = all;
+export const handlers: readonly {
+  readonly name: ApiName;
+  readonly versions: { readonly min: number; readonly max: number };
+}[] = all;
 
 const byKey = new Map<number, AnyHandler>(all.map((handler) => [apiByName(handler.name).key, handler]));
 

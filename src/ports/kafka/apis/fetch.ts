@@ -48,7 +48,8 @@ function handle(exchange: Exchange<'Fetch'>): Verdict<'Fetch'> | Promise<Verdict
     access.refused('follower-fetch', 'a fetch as a replica: brokers do not come through the gateway');
     return { kind: 'answer', response: { responses: everyPartition(request, errorCodes.TOPIC_AUTHORIZATION_FAILED) } };
   }
-  if (version < topicIdVersion || request.topics.every(({ topicId }) => cluster.topicName(topicId) !== undefined)) return decide(exchange);
+  if (version < topicIdVersion || request.topics.every(({ topicId }) => cluster.topicName(topicId) !== undefined))
+    return decide(exchange);
   return cluster.resolveTopics(request.topics.map(({ topicId }) => topicId)).then(() => decide(exchange));
 }
 
@@ -73,10 +74,14 @@ function decide(exchange: Exchange<'Fetch'>): Verdict<'Fetch'> {
   const { revision } = access.session;
   return {
     kind: 'forward',
-    ...(unchanged ? {} : { request: { ...request, topics: allowed, sessionEpoch: finalEpoch, forgottenTopicsData: [] } }),
+    ...(unchanged
+      ? {}
+      : { request: { ...request, topics: allowed, sessionEpoch: finalEpoch, forgottenTopicsData: [] } }),
     onResponse: (response) => deliver(exchange, response, denied, revision),
     // What is denied has to be added to the answer, and a policy that changed meanwhile to be held against it: whole.
-    ...(denied.length > 0 ? {} : { streams: (payloadBytes) => (access.session.revision === revision ? scanOf(exchange, payloadBytes) : null) }),
+    ...(denied.length > 0
+      ? {}
+      : { streams: (payloadBytes) => (access.session.revision === revision ? scanOf(exchange, payloadBytes) : null) }),
   };
 }
 
@@ -119,7 +124,8 @@ function scanOf({ version, access, cluster }: Exchange<'Fetch'>, payloadBytes: n
     },
     partition() {},
     records(partition, firstOffset, lastOffset, records, bytes) {
-      if (topic !== undefined) access.session.account({ action: 'read', topic, partition, firstOffset, lastOffset, records, bytes });
+      if (topic !== undefined)
+        access.session.account({ action: 'read', topic, partition, firstOffset, lastOffset, records, bytes });
     },
     brokers: (brokers) => cluster.learnBrokers(brokers),
     end() {},

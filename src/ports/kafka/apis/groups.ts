@@ -35,7 +35,9 @@ export const deleteGroups: ApiHandler<'DeleteGroups'> = {
   versions: { min: 0, max: 2 },
   unavailableCode: errorCodes.COORDINATOR_NOT_AVAILABLE,
   handle({ request, access }) {
-    const { allowed, denied } = splitGroups([...new Set(request.groupsNames)], (groupId) => access.may('delete', 'group', groupId));
+    const { allowed, denied } = splitGroups([...new Set(request.groupsNames)], (groupId) =>
+      access.may('delete', 'group', groupId),
+    );
     if (denied.length === 0) return forwardUnread;
     const refused = denied.map((groupId) => ({ groupId, errorCode: errorCodes.GROUP_AUTHORIZATION_FAILED }));
     if (allowed.length === 0) return { kind: 'answer', response: { results: refused } };

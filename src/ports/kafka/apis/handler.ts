@@ -24,7 +24,10 @@ export interface Exchange<N extends ApiName> {
   readonly connection: object;
 }
 
-export type Verdict<N extends ApiName> = ForwardVerdict<N> | AnswerVerdict<N> | { readonly kind: 'close'; readonly reason: string };
+export type Verdict<N extends ApiName> =
+  | ForwardVerdict<N>
+  | AnswerVerdict<N>
+  | { readonly kind: 'close'; readonly reason: string };
 
 export interface ForwardVerdict<N extends ApiName> {
   readonly kind: 'forward';
@@ -86,9 +89,7 @@ export class RequestAccess {
 
   /** Decides and audits. @param partition -1 (the default) where no single partition is meant */
   may(action: Action, resourceType: ResourceType, resourceName: string, partition: number = -1): boolean {
-    return (
-      this.session.decide(action, resourceType, resourceName, partition, this.#requestName).effect === 'permit'
-    );
+    return this.session.decide(action, resourceType, resourceName, partition, this.#requestName).effect === 'permit';
   }
 
   /** Decides and audits whether any resource of the type would do. */

@@ -96,7 +96,7 @@ export async function ask<N extends ApiName>(
   };
 }
 
-export function exchangeOf<N extends ApiName>(
+function exchangeOf<N extends ApiName>(
   world: World,
   name: N,
   version: number,
@@ -115,7 +115,7 @@ export function exchangeOf<N extends ApiName>(
 }
 
 /** Node 1 to 3 have an address behind the gateway; others have none. */
-export const addressBook: AddressBook = {
+const addressBook: AddressBook = {
   bootstrap: { host: 'gateway', port: 9000 },
   forNode: (nodeId) => (nodeId >= 1 && nodeId <= 3 ? { host: 'gateway', port: 9000 + nodeId } : null),
 };
@@ -131,7 +131,7 @@ export function requestOnTheWire<N extends ApiName>(
   return decodeRequest(name, version, payload, decodeRequestHeader(payload).headerBytes);
 }
 
-export function responseOnTheWire<N extends ApiName>(
+function responseOnTheWire<N extends ApiName>(
   name: N,
   version: number,
   response: Draft<ResponseMessages[N]>,
