@@ -78,7 +78,7 @@ function normalised(api: ApiName, broker: Result, gateway: Result): [Json, Json]
 
 /** Changes reach the brokers' own view some time after their answer. */
 const settleMs = 40;
-const settleTries = 6;
+const settleTries = 14;
 
 /** What stays different however long one looks. */
 async function effectsOf({ row: { api, effects = [] } }: Trial, broker: At, gateway: At): Promise<Difference[]> {
