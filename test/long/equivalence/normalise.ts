@@ -3,7 +3,7 @@
  * reason, and is replaced by a word on both sides; everything else must be the same.
  */
 import { type ApiName, batches, errorName, parseBatch, zeroUuid } from '../../../src/ports/kafka/protocol/protocol.ts';
-import { unknownTopicId } from './at.ts';
+import { sharedToken, unknownTopicId } from './at.ts';
 import type { Side } from './side.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -181,18 +181,25 @@ function ruleFor(field: string, api: ApiName): Normalisation | undefined {
   });
 }
 
-/** Listings show what other cases made, which is there at other times on each side. */
+/** Listings show what other cases made, which is there at other times on each side. An id is random, and may look like a name. */
 function belongsElsewhere(item: unknown, token: string): boolean {
-  const names =
-    typeof item === 'string'
-      ? [item]
-      : item !== null && typeof item === 'object'
-        ? Object.values(item).filter((inner) => typeof inner === 'string')
-        : [];
-  return names.some((name) => {
+  return namesIn(item).some((name) => {
     const found = /-(q\d+)(?![0-9])/.exec(name)?.[1];
-    return found !== undefined && found !== token && found !== 'q0';
+    return found !== undefined && found !== token && found !== sharedToken;
   });
+}
+
+function namesIn(item: unknown): string[] {
+  if (typeof item === 'string') return [item];
+  if (item === null || typeof item !== 'object') return [];
+  return Object.entries(item).flatMap(([key, value]) =>
+    typeof value === 'string' && !key.endsWith('Id') ? [value] : idNames(key, value),
+  );
+}
+
+/** Groups and transactions are called ids, and named by people. */
+function idNames(key: string, value: unknown): string[] {
+  return typeof value === 'string' && (key === 'groupId' || key === 'transactionalId') ? [value] : [];
 }
 
 /** What an entity in a list is known by; empty where nothing tells it from the others. */
