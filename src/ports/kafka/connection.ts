@@ -112,11 +112,11 @@ export class ClientConnection {
     this.#frames.push(bytes);
     this.#serve();
     // Bytes that were not taken yet, or have not left yet, lie in memory that the next read would write over.
-    const held = borrowed
-      ? this.#frames.unreadBytes > 0 || this.#requests?.lent === true
-      : this.#frames.unreadBytes > connectionBufferBytesMax;
-    if (this.#handling || held) this.#pauseReading();
-    else this.#frames.recycle();
+    const lent = this.#requests?.lent === true;
+    const { unreadBytes } = this.#frames;
+    const full = borrowed ? lent || unreadBytes > 0 : unreadBytes > connectionBufferBytesMax;
+    if (this.#handling || full) this.#pauseReading();
+    else if (!lent) this.#frames.recycle();
   }
 
   /** Takes one frame after the other. A frame is not begun before the one before it was decided and forwarded. */
