@@ -1,5 +1,5 @@
 /**
- * What auditing costs: CPU microseconds of the whole process per entry (build, canonical JSON, queue, write, fsync) with
+ * What auditing costs, unsigned and signed (Merkle tree, a checkpoint every second): CPU microseconds of the whole process per entry (build, canonical JSON, queue, write, fsync) with
  * many writers and with one at a time, the time until an entry is on disk, and nanoseconds per operation on a flow that is
  * known already, which writes nothing.
  *
@@ -49,12 +49,16 @@ const client: ClientFacts = {
 
 const parent = process.argv[2] ?? tmpdir();
 console.log(`audit log in ${parent}, Node ${process.version}`);
-await report('flow.opened, 64 writers', (session) => opened(session, 64, 60_000));
-await report('flow.opened, 1 writer', (session) => opened(session, 1, 2_000));
-await report('flow.window', windows);
+for (const signed of [false, true]) {
+  const how = signed ? 'signed' : 'unsigned';
+  await report(`${how}: flow.opened, 64 writers`, signed, (session) => opened(session, 64, 60_000));
+  await report(`${how}: flow.opened, 1 writer`, signed, (session) => opened(session, 1, 2_000));
+  await report(`${how}: flow.window`, signed, windows);
+}
 await hotPath();
 
 async function withGate<Result>(
+  signed: boolean,
   work: (session: GateSession, gate: RunningGate, log: AuditLog) => Promise<Result>,
 ): Promise<Result> {
   const directory = await mkdtemp(join(parent, 'sluice-bench-'));
@@ -64,6 +68,7 @@ async function withGate<Result>(
     gatewayId: 'bench',
     clock: systemClock,
     logger: silentLogger,
+    ...(signed && { checkpoint: { everyMs: 1_000, entries: 1_000, keyFile: join(directory, 'key') } }),
   });
   const gate = createGate({
     policies: () => policies,
@@ -84,9 +89,10 @@ async function withGate<Result>(
 
 async function report(
   name: string,
+  signed: boolean,
   work: (session: GateSession, gate: RunningGate) => Promise<readonly number[]>,
 ): Promise<void> {
-  await withGate(async (session, gate, log) => {
+  await withGate(signed, async (session, gate, log) => {
     const before = log.status().entries;
     const startMs = performance.now();
     const cpu = process.cpuUsage();
@@ -137,7 +143,7 @@ async function windows(session: GateSession): Promise<number[]> {
 
 /** What every fetch costs once its flow is known: a decision, nothing to wait for, an account. */
 async function hotPath(): Promise<void> {
-  await withGate(async (session) => {
+  await withGate(true, async (session) => {
     const operations = 2_000_000;
     session.decide('read', 'topic', 'payments', 0, 'Fetch v17');
     await session.durable();

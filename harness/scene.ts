@@ -128,7 +128,13 @@ async function settingsOf(options: SceneOptions, ground: Ground): Promise<Settin
       },
     ],
     policyDirectory: join(folder, 'policies'),
-    audit: { directory: join(folder, 'audit'), mode: 'strict', windowMs: 1_000, ...options.audit },
+    audit: {
+      directory: join(folder, 'audit'),
+      mode: 'strict',
+      windowMs: 1_000,
+      checkpoint: { everyMs: 1_000, entries: 1_000, keyFile: join(folder, 'audit-key') },
+      ...options.audit,
+    },
     telemetry: { listen: { host: '127.0.0.1', port: 0 }, logLevel: 'info' },
     drainTimeoutMs: options.drainTimeoutMs ?? 2_000,
   };

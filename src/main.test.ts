@@ -38,6 +38,7 @@ spec:
 
 /** A gateway whose broker and issuer are away: it starts all the same, and says that it is not ready. */
 function settings(change: Partial<Settings> = {}): Settings {
+  const checkpoint = { everyMs: 10_000, entries: 1_000, keyFile: join(folder, 'audit-key') };
   return {
     gatewayId: 'gw-test',
     ports: [
@@ -69,7 +70,7 @@ function settings(change: Partial<Settings> = {}): Settings {
       },
     ],
     policyDirectory: join(folder, 'policies'),
-    audit: { directory: join(folder, 'audit'), mode: 'strict', windowMs: 10_000 },
+    audit: { directory: join(folder, 'audit'), mode: 'strict', windowMs: 10_000, checkpoint },
     telemetry: { listen: { host: '127.0.0.1', port: 0 }, logLevel: 'error' },
     drainTimeoutMs: 100,
     ...change,
@@ -124,8 +125,8 @@ describe('a gateway', () => {
 
     await Promise.all([gateway.stop('test over'), gateway.stop()]);
     const lines = await auditLines();
-    assert.deepEqual(codes(lines), ['policy.loaded', 'gateway.started', 'gateway.stopped', 'log.closed']);
-    assert.equal(lines[2]?.data['reason'], 'test over');
+    assert.deepEqual(codes(lines), ['log.opened', 'policy.loaded', 'gateway.started', 'gateway.stopped', 'log.closed']);
+    assert.equal(lines[3]?.data['reason'], 'test over');
     await assert.rejects(fetch(`http://127.0.0.1:${telemetry.port}/healthz`));
   });
 
@@ -181,7 +182,13 @@ describe('a gateway does not start', () => {
 
   test('on an audit folder that cannot be made, whatever the mode', async () => {
     await writeFile(join(folder, 'file'), '');
-    const audit = { directory: join(folder, 'file', 'audit'), mode: 'available', windowMs: 10_000 } as const;
+    const { checkpoint } = settings().audit;
+    const audit = {
+      directory: join(folder, 'file', 'audit'),
+      mode: 'available',
+      windowMs: 10_000,
+      checkpoint,
+    } as const;
     assert.match(String(await rejected({ audit })), /audit folder .* cannot be used/);
   });
 

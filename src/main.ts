@@ -154,7 +154,7 @@ async function build(
   const { gatewayId, policyDirectory: directory } = settings;
   const { mode, windowMs } = settings.audit;
   const files = await readPolicyFiles(directory);
-  const audit = await openAuditLog({ directory: settings.audit.directory, mode, gatewayId, clock, logger });
+  const audit = await openAuditLog({ ...settings.audit, gatewayId, clock, logger });
   started.push(() => audit.close());
   const followers: (() => void)[] = [];
   const policies = keepPolicies(files, {

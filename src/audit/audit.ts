@@ -1,4 +1,4 @@
-/** The door of the audit part: entries in, lines on disk out. The Merkle log will stand behind the same door. */
+/** The door of the audit part: entries in, lines on disk out, signed as a Merkle tree. */
 import type { Clock } from '../lib/clock.ts';
 import { SluiceError, messageOf } from '../lib/errors.ts';
 import {
@@ -9,7 +9,9 @@ import {
   auditStallMs,
 } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
+import type { CheckpointSettings } from '../model/settings.ts';
 import { mustBeDurable } from './catalogue.ts';
+import { openTree } from './checkpoint/open.ts';
 import type { EntryDraft } from './draft.ts';
 import { openFolder } from './files.ts';
 import type { LogFiles } from './files.ts';
@@ -58,6 +60,8 @@ export interface AuditLogOptions {
   readonly gatewayId: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How the log is signed; absent: it is not, and nobody can prove anything with it. */
+  readonly checkpoint?: CheckpointSettings;
 }
 
 const defaultBounds: WriterBounds = {
@@ -74,37 +78,52 @@ const defaultBounds: WriterBounds = {
  * whenever one is full. What an earlier run left unfinished stays as it is and is reported with `log.recovered`.
  *
  * @param files tests put their own here to make the disk fail
- * @throws SluiceError `audit-unavailable` where the folder cannot be made or read, in either mode
+ * @throws SluiceError in either mode: `audit-unavailable` where the folder cannot be made or read, `audit-key-unusable`,
+ *   `audit-tree-broken` where the log cannot go on as the one that was signed
  */
 export async function openAuditLog(
   options: AuditLogOptions,
   files?: LogFiles,
   bounds: Partial<WriterBounds & { readonly segmentBytesMax: number }> = {},
 ): Promise<AuditLog> {
+  let folder: LogFiles | null = null;
   try {
-    const folder = files ?? (await openFolder(options.directory));
-    const names = await folder.list();
-    const found = await recoveries(folder);
-    const segments = new Segments(
-      folder,
-      names.at(-1) ?? '',
-      options.clock,
-      bounds.segmentBytesMax ?? auditSegmentBytesMax,
-    );
-    const writer = new AuditWriter({ ...options, segments, bounds: { ...defaultBounds, ...bounds }, mustBeDurable });
-    for (const draft of found) {
-      options.logger.warn(
-        { report: JSON.stringify(draft.data) },
-        'an earlier run of the gateway did not close its audit log',
-      );
-      writer.append(draft);
-    }
-    return writer;
+    folder = files ?? (await openFolder(options.directory));
+    return await openIn(folder, options, bounds);
   } catch (cause) {
+    await folder?.release();
+    if (cause instanceof SluiceError && ownErrors.includes(String(cause.code))) throw cause;
     throw new SluiceError(
       'audit-unavailable',
       `The audit folder ${options.directory} cannot be used: ${messageOf(cause)}. Give the gateway's user a folder of its own there.`,
       { cause },
     );
   }
+}
+
+/** Errors that say themselves what to do. */
+const ownErrors: readonly string[] = ['audit-key-unusable', 'audit-tree-broken'];
+
+async function openIn(
+  folder: LogFiles,
+  options: AuditLogOptions,
+  bounds: Partial<WriterBounds & { readonly segmentBytesMax: number }>,
+): Promise<AuditLog> {
+  const names = await folder.list();
+  const found = await recoveries(folder);
+  const segmentBytesMax = bounds.segmentBytesMax ?? auditSegmentBytesMax;
+  const segments = new Segments(folder, names.at(-1) ?? '', options.clock, segmentBytesMax);
+  const tree = options.checkpoint === undefined ? null : await openTree(options.directory, options.checkpoint, options);
+  const follower = tree?.checkpointer ?? null;
+  const all = { ...defaultBounds, ...bounds };
+  const writer = new AuditWriter({ ...options, segments, bounds: all, follower, mustBeDurable });
+  for (const draft of tree?.drafts ?? []) writer.append(draft);
+  for (const draft of found) {
+    options.logger.warn(
+      { report: JSON.stringify(draft.data) },
+      'an earlier run of the gateway did not close its audit log',
+    );
+    writer.append(draft);
+  }
+  return writer;
 }

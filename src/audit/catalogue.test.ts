@@ -31,6 +31,7 @@ const authorization = {
   rule: { policy: 'payments-readers', effect: 'deny', index: 0, source: 'payments.yaml:31' },
 } as const;
 const time = '2026-03-12T08:15:02.117Z';
+const vkey = 'sluice/gw-1+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
 const credential = { type: 'jwt', id: 'jti-1' };
 
 /** One of each: the compiler holds that none is missing. */
@@ -109,6 +110,14 @@ const examples: EventData = {
     last_time: time,
   },
   'log.entries-lost': { count: 7, first_id: 'r.4', last_id: 'r.10', since: time, until: time, cause: 'ENOSPC' },
+  'log.opened': { key: vkey, tree_size: 8, checkpoint_every_ms: 10_000, checkpoint_entries: 1_000 },
+  'log.key-changed': { old_key: vkey, new_key: 'sluice/gw-1+new' },
+  'log.entries-missing': {
+    segment: 'audit-20260312-081502-000.jsonl',
+    cause: 'segment-gone',
+    first_index: 3,
+    count: 5,
+  },
   'log.closed': { entries: 11, lost: 7 },
 };
 
@@ -170,6 +179,9 @@ test('every code is said in one line that names what matters', () => {
       /read 21 records \(210 bytes\) of payments-3: offsets 4700–4719, 9223372036854775807 \(approximate\), 1 without offsets/,
     'log.recovered': /audit-20260312-081502-000\.jsonl .* \(torn-line\): 812 bytes are whole, 13 are not/,
     'log.entries-lost': /7 entries were lost between .*: ENOSPC/,
+    'log.opened': /behind 8 entries, signed by sluice\/gw-1\+c74f20a3/,
+    'log.key-changed': /sluice\/gw-1\+new signs .* instead of sluice\/gw-1\+c74f20a3/,
+    'log.entries-missing': /5 entries of audit-20260312-081502-000\.jsonl are gone, from position 3 \(segment-gone\)/,
     'log.closed': /after 11 entries, 7 lost/,
   };
   for (const code of codes) {

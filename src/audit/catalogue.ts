@@ -120,6 +120,28 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
       `${who(data)} ${data.flow.operation === 'read' ? 'read' : 'wrote'} ${data.flow.records} records (${data.flow.bytes} bytes) ` +
       `of ${data.flow.topic}-${data.flow.partition}: ${offsets(data.flow)}`,
   },
+  'log.opened': {
+    severity: 'info',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A run of the gateway begins to write the log.',
+    render: (data) => `audit log opened behind ${data.tree_size} entries, signed by ${data.key}`,
+  },
+  'log.key-changed': {
+    severity: 'notice',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'Another key signs the log from here on. The checkpoint over this entry is signed by both.',
+    render: (data) => `${data.new_key} signs the audit log instead of ${data.old_key}`,
+  },
+  'log.entries-missing': {
+    severity: 'error',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'Entries that a checkpoint covers were gone from the folder when the gateway started.',
+    render: (data) =>
+      `${data.count} entries of ${data.segment} are gone, from position ${data.first_index} (${data.cause})`,
+  },
   'log.recovered': {
     severity: 'warning',
     durable: false,

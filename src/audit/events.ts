@@ -155,6 +155,22 @@ export type EventData = {
     readonly flow: FlowData;
     readonly window: { readonly start: string; readonly end: string };
   };
+  readonly 'log.opened': {
+    /** The key that signs the log, as a vkey. */
+    readonly key: string;
+    /** Entries before this run. */
+    readonly tree_size: number;
+    readonly checkpoint_every_ms: number;
+    readonly checkpoint_entries: number;
+  };
+  readonly 'log.key-changed': { readonly old_key: string; readonly new_key: string };
+  readonly 'log.entries-missing': {
+    readonly segment: string;
+    readonly cause: 'segment-gone' | 'segment-shorter';
+    /** Position in the tree, from 0. */
+    readonly first_index: number;
+    readonly count: number;
+  };
   readonly 'log.recovered': {
     readonly segment: string;
     readonly cause: 'not-closed' | 'torn-line' | 'write-failed';

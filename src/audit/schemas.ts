@@ -146,6 +146,22 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     flow,
     window: z.strictObject({ start: instant, end: instant }).describe('when it flowed'),
   }),
+  'log.opened': z.strictObject({
+    key: z.string().describe('the public key that signs the log, as a C2SP vkey'),
+    tree_size: count.describe('entries before this run'),
+    checkpoint_every_ms: count.describe('the log is signed at least so often'),
+    checkpoint_entries: count.describe('and after so many entries'),
+  }),
+  'log.key-changed': z.strictObject({
+    old_key: z.string().describe('the key that signed so far; it signs once more, together with the new one'),
+    new_key: z.string().describe('the key that signs from here on'),
+  }),
+  'log.entries-missing': z.strictObject({
+    segment: z.string(),
+    cause: z.enum(['segment-gone', 'segment-shorter']),
+    first_index: count.describe('position in the tree of the first that is missing, from 0'),
+    count: z.int().nonnegative(),
+  }),
   'log.recovered': z.strictObject({
     segment: z.string(),
     cause: z.enum(['not-closed', 'torn-line', 'write-failed']),

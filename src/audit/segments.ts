@@ -8,6 +8,12 @@ export interface Leftover {
   readonly completeBytes: number;
 }
 
+export interface SegmentEnd {
+  readonly name: string;
+  /** Bytes that are on disk for certain. */
+  readonly bytes: number;
+}
+
 interface OpenSegment {
   readonly name: string;
   readonly file: SegmentFile;
@@ -35,12 +41,14 @@ export class Segments {
     this.#segmentBytesMax = segmentBytesMax;
   }
 
-  async write(batch: Uint8Array): Promise<void> {
+  /** @returns where the batch ends */
+  async write(batch: Uint8Array): Promise<SegmentEnd> {
     const segment = await this.#segmentFor(batch.length);
     try {
       await segment.file.write(batch);
       await segment.file.sync();
       segment.durableBytes += batch.length;
+      return { name: segment.name, bytes: segment.durableBytes };
     } catch (cause) {
       this.#open = null;
       await this.#abandon(segment);

@@ -25,6 +25,15 @@ export interface WriterBounds {
   readonly retryMsMax: number;
 }
 
+/** The Merkle tree over the log. */
+export interface LineFollower {
+  /** Called while the lines are on their way to disk; may be called again for lines that did not get there. */
+  prepare(lines: readonly string[]): readonly Buffer[];
+  committed(prepared: readonly Buffer[], segment: string, bytes: number): void;
+  /** Called once nothing more will be written. */
+  close(): Promise<void>;
+}
+
 export interface WriterOptions {
   readonly segments: Segments;
   readonly mode: 'strict' | 'available';
@@ -32,6 +41,8 @@ export interface WriterOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly bounds: WriterBounds;
+  /** Told of every line that is on disk. */
+  readonly follower: LineFollower | null;
   /** Whether entries of a code must be on disk before their operation takes effect. */
   readonly mustBeDurable: (code: string) => boolean;
 }
@@ -47,6 +58,8 @@ const queueWasFull = 'too many entries waited for the disk';
 
 interface Batch {
   bytes: Buffer;
+  /** Reports on failed writes go before the lines that were queued. */
+  texts: readonly string[];
   readonly lines: number;
   readonly queuedBytes: number;
 }
@@ -125,6 +138,7 @@ export class AuditWriter {
     await Promise.race([this.#draining, stalled.promise]);
     clearTimeout(timer);
     const left = this.#queuedLines - this.#durableLines;
+    await this.#options.follower?.close();
     if (left === 0) return this.#options.segments.close();
     this.#status.lost += left;
     this.#waiters.settleAll(this.#options.mode === 'strict' ? this.#unavailable() : null);
@@ -167,7 +181,7 @@ export class AuditWriter {
     }
     const taken = lines === this.#lines.length ? this.#lines : this.#lines.slice(0, lines);
     this.#lines = lines === this.#lines.length ? [] : this.#lines.slice(lines);
-    return { bytes: Buffer.from(`${taken.join('\n')}\n`), lines, queuedBytes };
+    return { bytes: Buffer.from(`${taken.join('\n')}\n`), texts: taken, lines, queuedBytes };
   }
 
   /** False where the log closes and the batch could not be written. */
@@ -181,7 +195,7 @@ export class AuditWriter {
       );
       watchdog.unref();
       try {
-        await this.#options.segments.write(batch.bytes);
+        await this.#write(batch);
         this.#worked();
         return true;
       } catch (cause) {
@@ -194,6 +208,15 @@ export class AuditWriter {
       await this.#pause(pauseMs);
       pauseMs = Math.min(pauseMs * 2, this.#options.bounds.retryMsMax);
     }
+  }
+
+  async #write({ bytes, texts }: Batch): Promise<void> {
+    const { segments, follower } = this.#options;
+    const written = segments.write(bytes);
+    // While the disk works.
+    const prepared = follower?.prepare(texts) ?? [];
+    const end = await written;
+    follower?.committed(prepared, end.name, end.bytes);
   }
 
   #pause(ms: number): Promise<void> {
@@ -237,6 +260,7 @@ export class AuditWriter {
       });
       const line = entryLine(draft, this.#nextId(), this.#source, this.#time());
       batch.bytes = Buffer.concat([Buffer.from(`${line}\n`), batch.bytes]);
+      batch.texts = [line, ...batch.texts];
     }
   }
 

@@ -100,7 +100,12 @@ describe('a configuration that holds', () => {
         },
       ],
       policyDirectory: join(folder, 'policies'),
-      audit: { directory: join(folder, 'audit'), mode: 'strict', windowMs: 10_000 },
+      audit: {
+        directory: join(folder, 'audit'),
+        mode: 'strict',
+        windowMs: 10_000,
+        checkpoint: { everyMs: 10_000, entries: 1_000, keyFile: join(folder, 'audit-key') },
+      },
       telemetry: { listen: { host: '127.0.0.1', port: 9464 }, logLevel: 'info' },
       drainTimeoutMs: 30_000,
     });

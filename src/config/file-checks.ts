@@ -3,9 +3,10 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { access, constants, readFile, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, relative } from 'node:path';
 import { messageOf } from '../lib/errors.ts';
 import type {
+  AuditSettings,
   ClientTlsSettings,
   KafkaPortSettings,
   SecretSource,
@@ -30,6 +31,7 @@ export async function checkFiles(
   const findings: FileFindings = { problems: [], warnings: [] };
   await checkFolder(settings.policyDirectory, ['policies'], findings);
   await checkAuditFolder(settings.audit.directory, findings);
+  await checkAuditKey(settings.audit, findings);
   for (const [index, port] of settings.ports.entries())
     await checkPortFiles(port, ['ports', index], has, findings, nowMs);
   for (const [index, issuer] of settings.issuers.entries()) {
@@ -67,6 +69,38 @@ async function checkAuditFolder(path: string, findings: FileFindings): Promise<v
   );
   if (!writable)
     findings.problems.push({ at, message: `The audit log cannot be written: this user may not write to ${folder}.` });
+}
+
+/** The key is made at the first start: its folder has to be one that takes it, and not that of the log itself. */
+async function checkAuditKey({ directory, checkpoint }: AuditSettings, findings: FileFindings): Promise<void> {
+  const at = ['audit', 'checkpoint', 'key'];
+  const { keyFile, push } = checkpoint;
+  const within = relative(directory, keyFile);
+  if (within === '' || !within.startsWith('..'))
+    findings.warnings.push({
+      at,
+      message: `The key ${keyFile} is within the audit folder: whoever is given a copy of the log is given its key too.`,
+    });
+  const there = await access(keyFile, constants.R_OK).then(() => null, codeOf);
+  if (there === 'EACCES') findings.problems.push({ at, message: `This user may not read the audit key ${keyFile}.` });
+  const parent = dirname(keyFile);
+  const unwritable = there === 'ENOENT' && (await access(parent, constants.W_OK).then(() => null, codeOf)) === 'EACCES';
+  if (unwritable)
+    findings.problems.push({
+      at,
+      message: `The audit key is made at the first start, and this user may not write to ${parent}. Name another place with audit.checkpoint.key.`,
+    });
+  if (push?.directory === undefined) return;
+  const found = await stat(push.directory).catch(() => null);
+  if (found === null || !found.isDirectory())
+    findings.problems.push({
+      at: ['audit', 'checkpoint', 'push', 'directory'],
+      message: `There is no folder ${push.directory}. Make it, on storage where what is written stays.`,
+    });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
 
 async function checkPortFiles(

@@ -45,6 +45,17 @@ export const auditBatchBytesMax: number = 1_048_576;
 export const auditSegmentBytesMax: number = 67_108_864;
 /** How long one write to the audit log may take before operations are refused (strict) or let pass (available). */
 export const auditStallMs: number = 10_000;
+/** One line of the audit log when it is read; what is bounded in an entry adds up to far less. */
+export const auditLineBytesMax: number = 4_194_304;
+/** A checkpoint of the audit log, its signatures, and those of witnesses. */
+export const auditNoteBytesMax: number = 65_536;
+export const auditNoteSignaturesMax: number = 100;
+/** Checkpoints kept beside the audit log; beyond it the older ones are thinned out, which newer ones cover. */
+export const auditCheckpointFilesMax: number = 2_000;
+/** Time between two checkpoints that the number of entries asks for. */
+export const auditCheckpointSpacingMs: number = 1_000;
+/** One push of a checkpoint to a place of its own. */
+export const auditCheckpointPushMs: number = 30_000;
 /** Characters of one name, id or address in an audit entry; Kafka's topic names have at most 249. */
 export const auditNameCharsMax: number = 512;
 /** Characters of one explanation in an audit entry. */

@@ -137,6 +137,21 @@ export interface AuditSettings {
   readonly mode: 'strict' | 'available';
   /** Length of a flow window. */
   readonly windowMs: number;
+  readonly checkpoint: CheckpointSettings;
+}
+
+/** How the audit log is signed. */
+export interface CheckpointSettings {
+  /** Time between two checkpoints. */
+  readonly everyMs: number;
+  /** Entries after which one is made sooner. */
+  readonly entries: number;
+  /** The private key; made where there is none. */
+  readonly keyFile: string;
+  /** The log's name, for a key that is made; absent: `sluice/GATEWAY_ID`. */
+  readonly origin?: string;
+  /** Where else checkpoints go. */
+  readonly push?: { readonly directory?: string; readonly command?: readonly [string, ...string[]] };
 }
 
 export interface TelemetrySettings {

@@ -1,0 +1,122 @@
+import type { Clock } from '../../lib/clock.ts';
+import { messageOf } from '../../lib/errors.ts';
+import { auditCheckpointSpacingMs } from '../../lib/limits.ts';
+import type { Logger } from '../../lib/logger.ts';
+import { typePrefix } from '../envelope.ts';
+import { CompactRange } from '../merkle/compact-range.ts';
+import { leafHashesOf } from '../merkle/hash.ts';
+import { signCheckpoint } from './checkpoint.ts';
+import type { SignerKey } from './keys.ts';
+import type { CheckpointPush } from './push.ts';
+import type { CheckpointStore, SegmentInTree, TreeState } from './store.ts';
+
+export interface CheckpointerOptions {
+  readonly store: CheckpointStore;
+  readonly push: CheckpointPush | null;
+  /** The key in force, and the one before it as long as a change of keys is not signed by both. */
+  readonly key: SignerKey;
+  readonly retiring: SignerKey | null;
+  readonly everyMs: number;
+  /** A checkpoint is made once so many entries are not in one yet. */
+  readonly entries: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const keyChanged = `"type":"${typePrefix}log.key-changed"`;
+
+/**
+ * Keeps the tree of the entries that are on disk, and signs it: every `everyMs` (also where nothing was added: the
+ * time in the signature then says that the log still ends there), after `entries` entries but not more than once a
+ * second, and at the end. Hashing happens while the batch is on its way to disk; signing and writing beside it.
+ */
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  readonly #range: CompactRange;
+  readonly #segments: SegmentInTree[];
+  #retiring: SignerKey | null;
+  /** Where in the tree the change of keys stands, once it does. */
+  #keyChangedAt: number | null = null;
+  #signedSize = -1;
+  #signedAtMs = 0;
+  #writing: Promise<void> | null = null;
+  #failing = false;
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(state: TreeState, options: CheckpointerOptions) {
+    this.#options = options;
+    this.#retiring = options.retiring;
+    this.#range = CompactRange.from(state.range.size, state.range.hashes);
+    this.#segments = [...state.segments];
+    this.#timer = setInterval(() => void this.#sign(), options.everyMs).unref();
+  }
+
+  /** Entries in the tree. */
+  get size(): number {
+    return this.#range.size;
+  }
+
+  /** Hashes lines that are on their way to disk. The result is for `committed`, once they are there. */
+  prepare(lines: readonly string[]): readonly Buffer[] {
+    if (this.#retiring !== null) {
+      const at = lines.findIndex((line) => line.includes(keyChanged));
+      if (at !== -1) this.#keyChangedAt = this.#range.size + at;
+    }
+    return leafHashesOf(lines);
+  }
+
+  /** @param bytes of the segment up to the end of these lines */
+  committed(leaves: readonly Buffer[], segment: string, bytes: number): void {
+    const last = this.#segments.at(-1);
+    const first = last?.name === segment ? last.first : this.#range.size;
+    if (last?.name === segment) this.#segments.pop();
+    this.#segments.push({ name: segment, first, bytes });
+    for (const leaf of leaves) this.#range.append(leaf);
+    const waiting = this.#range.size - this.#signedSize;
+    const spaced = this.#options.clock.nowMs() - this.#signedAtMs >= auditCheckpointSpacingMs;
+    if (waiting >= this.#options.entries && spaced) void this.#sign();
+  }
+
+  /** The last checkpoint, over everything that is on disk. */
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    await this.#writing;
+    await this.#sign();
+    await this.#options.push?.settled();
+  }
+
+  #sign(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = null;
+    });
+    return this.#writing;
+  }
+
+  async #write(): Promise<void> {
+    const { key, store, push, clock, logger } = this.#options;
+    const range = CompactRange.from(this.#range.size, this.#range.hashes);
+    const segments = [...this.#segments];
+    const nowMs = clock.nowMs();
+    const signers = this.#retiring === null ? [key] : [this.#retiring, key];
+    const head = { origin: key.verifier.name, size: range.size, root: range.root() };
+    try {
+      // Before the change of keys is in the tree, only the old key speaks for it.
+      const early = this.#retiring !== null && (this.#keyChangedAt ?? Infinity) >= range.size;
+      const note = signCheckpoint(head, early ? signers.slice(0, 1) : signers, Math.floor(nowMs / 1_000));
+      await store.write(range.size, note);
+      if (range.size !== this.#signedSize) {
+        await store.writeState({ range, segments });
+        push?.push(range.size, note);
+      }
+      this.#signedSize = range.size;
+      this.#signedAtMs = nowMs;
+      if (!early) this.#retiring = null;
+      if (this.#failing) logger.info({}, 'checkpoints of the audit log can be written again');
+      this.#failing = false;
+    } catch (cause) {
+      if (!this.#failing) logger.error({ cause: messageOf(cause) }, 'a checkpoint of the audit log cannot be written');
+      this.#failing = true;
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/** The folder `checkpoints` beside the segments: one signed note per size, and where the tree stands. */
+import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { auditCheckpointFilesMax } from '../../lib/limits.ts';
+import { CompactRange } from '../merkle/compact-range.ts';
+
+const checkpointFolder = 'checkpoints';
+
+const stateName = 'tree.json';
+const namePattern = /^(\d{16})\.checkpoint$/;
+const fileMode = 0o600;
+/** Of the older half of too many checkpoints, one in so many stays. */
+const thinning = 10;
+
+/** A segment as far as it is in the tree. */
+export interface SegmentInTree {
+  readonly name: string;
+  /** Index of its first entry in the tree. */
+  readonly first: number;
+  /** Up to the end of its last entry. */
+  readonly bytes: number;
+}
+
+/** Where the tree stood when the last checkpoint was written. It saves reading the whole log at the start, and proves nothing. */
+export interface TreeState {
+  readonly range: CompactRange;
+  readonly segments: readonly SegmentInTree[];
+}
+
+const count = z.int().nonnegative();
+const stateShape = z.strictObject({
+  size: count,
+  hashes: z.array(z.base64()),
+  segments: z.array(z.strictObject({ name: z.string(), first: count, bytes: count })),
+});
+
+/** `0000000000001234.checkpoint`: names sort by size. */
+export function checkpointName(size: number): string {
+  return `${String(size).padStart(16, '0')}.checkpoint`;
+}
+
+/** Sizes of the checkpoints in a log's folder, ascending. */
+async function checkpointSizes(directory: string): Promise<number[]> {
+  const names = await readdir(join(directory, checkpointFolder)).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  });
+  return names
+    .flatMap((name) => namePattern.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+export class CheckpointStore {
+  readonly #folder: string;
+  #sizes: number[] = [];
+
+  private constructor(folder: string, sizes: number[]) {
+    this.#folder = folder;
+    this.#sizes = sizes;
+  }
+
+  /** Makes the folder where it is missing. */
+  static async open(directory: string): Promise<CheckpointStore> {
+    const folder = join(directory, checkpointFolder);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return new CheckpointStore(folder, await checkpointSizes(directory));
+  }
+
+  /** The checkpoint of the largest tree, or `null`. */
+  async newest(): Promise<{ readonly path: string; readonly bytes: Buffer } | null> {
+    const size = this.#sizes.at(-1);
+    if (size === undefined) return null;
+    const path = join(this.#folder, checkpointName(size));
+    return { path, bytes: await readFile(path) };
+  }
+
+  async write(size: number, note: string): Promise<void> {
+    await this.#replace(checkpointName(size), note, true);
+    if (this.#sizes.at(-1) !== size) this.#sizes.push(size);
+    if (this.#sizes.length > auditCheckpointFilesMax) await this.#thin();
+  }
+
+  /** `null` where it is missing or makes no sense: the tree is then made from the segments. */
+  async readState(): Promise<TreeState | null> {
+    try {
+      const { size, hashes, segments } = stateShape.parse(
+        JSON.parse(await readFile(join(this.#folder, stateName), 'utf8')),
+      );
+      const range = CompactRange.from(
+        size,
+        hashes.map((hash) => Buffer.from(hash, 'base64')),
+      );
+      return { range, segments };
+    } catch {
+      return null;
+    }
+  }
+
+  writeState({ range, segments }: TreeState): Promise<void> {
+    const hashes = range.hashes.map((hash) => Buffer.from(hash).toString('base64'));
+    return this.#replace(stateName, JSON.stringify({ size: range.size, hashes, segments }), false);
+  }
+
+  writePublicKey(text: string): Promise<void> {
+    return this.#replace('log.vkey', `${text}\n`, false);
+  }
+
+  /** By rename: a reader finds one whole text or the other, after a power cut too where it is `synced`. */
+  async #replace(name: string, text: string, synced: boolean): Promise<void> {
+    const draft = join(this.#folder, `${name}.new`);
+    const file = await open(draft, 'w', fileMode);
+    try {
+      await file.writeFile(text);
+      if (synced) await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(draft, join(this.#folder, name));
+  }
+
+  async #thin(): Promise<void> {
+    const older = this.#sizes.slice(0, this.#sizes.length / 2);
+    const gone = new Set(older.filter((_, index) => index % thinning !== 0));
+    this.#sizes = this.#sizes.filter((size) => !gone.has(size));
+    for (const size of gone) await rm(join(this.#folder, checkpointName(size)), { force: true });
+  }
+}
