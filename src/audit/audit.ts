@@ -26,6 +26,18 @@ export type * from './events.ts';
 export { catalogue, renderEntry } from './catalogue.ts';
 export { describeEvents, describeSession } from './describe.ts';
 export { codeOf, entryProblem } from './entry-shape.ts';
+export { parseCheckpoint } from './checkpoint/checkpoint.ts';
+export type { Checkpoint } from './checkpoint/checkpoint.ts';
+export { addKey, readKeyFile } from './checkpoint/key-file.ts';
+export { VerifierKey } from './checkpoint/keys.ts';
+export { outcomes } from './query/filter.ts';
+export type { EntryFacts, Outcome, QueryFilter } from './query/filter.ts';
+export { queryLog } from './query/query.ts';
+export type { FoundEntry } from './query/query.ts';
+export { proveEntry, verifyProof } from './verify/prove.ts';
+export type { Proof, ProofReport } from './verify/prove.ts';
+export { verifyLog } from './verify/verify.ts';
+export type { VerifyOptions, VerifyReport } from './verify/verify.ts';
 
 export interface AuditStatus {
   /** Whether the last write worked. */
@@ -117,7 +129,6 @@ async function openIn(
   const follower = tree?.checkpointer ?? null;
   const all = { ...defaultBounds, ...bounds };
   const writer = new AuditWriter({ ...options, segments, bounds: all, follower, mustBeDurable });
-  for (const draft of tree?.drafts ?? []) writer.append(draft);
   for (const draft of found) {
     options.logger.warn(
       { report: JSON.stringify(draft.data) },
@@ -125,5 +136,6 @@ async function openIn(
     );
     writer.append(draft);
   }
+  for (const draft of tree?.drafts ?? []) writer.append(draft);
   return writer;
 }

@@ -7,6 +7,10 @@ import type { LogFiles } from './files.ts';
 const tailBytesMax = 1_048_576;
 const lineEnd = 0x0a;
 
+const beginning: ReadonlySet<string> = new Set(
+  ['log.recovered', 'log.opened', 'log.entries-missing', 'log.key-changed'].map((code) => typePrefix + code),
+);
+
 interface SegmentEnd {
   readonly completeBytes: number;
   readonly tornBytes: number;
@@ -36,8 +40,9 @@ export async function recoveries(files: LogFiles): Promise<EntryDraft[]> {
         }),
       );
     }
-    // A segment with a complete line begins with the report on those before it; one without says nothing yet.
-    if (end.lastLine !== '') break;
+    // A run begins with its reports on those before it. One without a line says nothing yet, and one that ends within
+    // its beginning may not have told of all.
+    if (end.lastLine !== '' && !beginning.has(entry.type)) break;
   }
   return drafts;
 }
@@ -54,17 +59,18 @@ async function segmentEnd(files: LogFiles, segment: string): Promise<SegmentEnd>
   };
 }
 
-function lastEntry(line: string): { id: string; time: string; closed: boolean } {
+function lastEntry(line: string): { id: string; time: string; type: string; closed: boolean } {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line);
   } catch {
-    return { id: '', time: '', closed: false };
+    return { id: '', time: '', type: '', closed: false };
   }
-  if (typeof parsed !== 'object' || parsed === null) return { id: '', time: '', closed: false };
+  if (typeof parsed !== 'object' || parsed === null) return { id: '', time: '', type: '', closed: false };
   const text = (key: string): string => {
     const value: unknown = Reflect.get(parsed, key);
     return typeof value === 'string' ? value : '';
   };
-  return { id: text('id'), time: text('time'), closed: text('type') === `${typePrefix}log.closed` };
+  const type = text('type');
+  return { id: text('id'), time: text('time'), type, closed: type === `${typePrefix}log.closed` };
 }

@@ -17,6 +17,11 @@ export function nextSegmentName(last: string, nowMs: number): string {
   return `audit-${stamp(stampMs(lastStamp) + 1_000)}-000.jsonl`;
 }
 
+/** When a segment began, in whole seconds as milliseconds since the epoch. */
+export function segmentStartMs(name: string): number {
+  return stampMs(name.slice(6, 21));
+}
+
 function stamp(ms: number): string {
   const digits = new Date(ms).toISOString().replace(/[-:]/g, '');
   return `${digits.slice(0, 8)}-${digits.slice(9, 15)}`;

@@ -4,42 +4,15 @@ import { enableCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '../lib/errors.ts';
+import { addAuditCommands } from './audit-commands.ts';
+import { configOption, examples, lastExitCode, outputOption, runs } from './command.ts';
 import { exitCodeMeanings, exitCodes } from './exit-codes.ts';
-import { CommandError, createOutput, formatProblem } from './output.ts';
-import type { Output, OutputFormat } from './output.ts';
+import { CommandError, formatProblem } from './output.ts';
 import type { PolicyTestOptions } from './policy-test.ts';
 import type { ServeOptions } from './serve.ts';
 
-interface Common {
-  readonly output: OutputFormat;
-}
-
-let exitCode = 0;
-
-interface Given {
-  readonly output: Output;
-  readonly args: readonly string[];
-  /** As the option definitions of the command fill it in. */
-  readonly options: unknown;
-}
-
-/** Every command's action: its result is the exit code. */
-function runs(work: (given: Given) => Promise<number>): (...given: unknown[]) => Promise<void> {
-  return async (...given) => {
-    const command = given.at(-1) as Command;
-    const options = command.opts<Common>();
-    exitCode = await work({ output: createOutput(options.output), options, args: command.args });
-  };
-}
-
-const outputOption = (): Option =>
-  new Option('-o, --output <format>', 'text for people, json for programs').choices(['text', 'json']).default('text');
-const configOption = (): Option =>
-  new Option('-c, --config <file>', 'the configuration file').default('sluice.yaml').env('SLUICE_CONFIG');
-
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
-}
+/** The demo takes its options as they come, so it is no command like the others. */
+let demoExitCode: number | null = null;
 
 function buildProgram(): Command {
   const program = new Command('sluice')
@@ -88,6 +61,7 @@ function buildProgram(): Command {
       runs(async ({ output, options }) => (await import('./serve.ts')).runServe(options as ServeOptions, output)),
     );
   addPolicyCommands(program);
+  addAuditCommands(program);
   addDemoCommand(program);
   return program;
 }
@@ -157,7 +131,7 @@ function addDemoCommand(program: Command): void {
     .argument('[args...]', 'passed on to the demo; --once runs it once and exits')
     .addHelpText('after', examples('sluice demo', 'sluice demo --once'))
     .action(async (args: readonly string[]) => {
-      exitCode = await (await import('./demo.ts')).runDemo(args);
+      demoExitCode = await (await import('./demo.ts')).runDemo(args);
     });
 }
 
@@ -173,7 +147,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   try {
     await buildProgram().parseAsync([...args], { from: 'user' });
-    return exitCode;
+    return demoExitCode ?? lastExitCode();
   } catch (error) {
     return report(error, args);
   }

@@ -14,6 +14,7 @@ import { shapeProblems } from './shape-problems.ts';
 export { readPolicyFiles, readPolicyPath, watchPolicyFiles } from './policy-files.ts';
 export type { PolicyFile, PolicyReading } from './policy-files.ts';
 export type { ConfigProblem, PlacedProblem } from './problem.ts';
+export { parseDurationMs } from './units.ts';
 
 const settingsBytesMax = 1_048_576;
 

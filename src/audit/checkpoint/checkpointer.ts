@@ -74,7 +74,8 @@ export class Checkpointer {
     for (const leaf of leaves) this.#range.append(leaf);
     const waiting = this.#range.size - this.#signedSize;
     const spaced = this.#options.clock.nowMs() - this.#signedAtMs >= auditCheckpointSpacingMs;
-    if (waiting >= this.#options.entries && spaced) void this.#sign();
+    // The first entries of a run at once: until then nothing proves that it began.
+    if (this.#signedSize === -1 || (waiting >= this.#options.entries && spaced)) void this.#sign();
   }
 
   /** The last checkpoint, over everything that is on disk. */

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { auditCheckpointFilesMax } from '../../lib/limits.ts';
 import { CompactRange } from '../merkle/compact-range.ts';
 
-const checkpointFolder = 'checkpoints';
+export const checkpointFolder = 'checkpoints';
 
 const stateName = 'tree.json';
 const namePattern = /^(\d{16})\.checkpoint$/;
@@ -41,7 +41,7 @@ export function checkpointName(size: number): string {
 }
 
 /** Sizes of the checkpoints in a log's folder, ascending. */
-async function checkpointSizes(directory: string): Promise<number[]> {
+export async function checkpointSizes(directory: string): Promise<number[]> {
   const names = await readdir(join(directory, checkpointFolder)).catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;

@@ -67,7 +67,7 @@ function cutIn(line: Buffer): { segment: string; bytes: number; cause: string } 
 }
 
 /** An entry as far as every reader needs it, or `null`: the line may be anybody's. */
-function parseEntry(line: Buffer): Entry | null {
+export function parseEntry(line: Buffer): Entry | null {
   let value: unknown;
   try {
     value = JSON.parse(line.toString('utf8'));

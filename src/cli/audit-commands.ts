@@ -1,0 +1,115 @@
+/** The definitions of `sluice audit …`. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { AuditKeyOptions } from './audit-key.ts';
+import type { AuditProveOptions } from './audit-prove.ts';
+import type { AuditQueryOptions } from './audit-query.ts';
+import type { AuditVerifyOptions } from './audit-verify.ts';
+import { configOption, examples, outputOption, runs } from './command.ts';
+
+/** Each name again for one more value. */
+function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
+}
+
+const directoryOption = (): Option =>
+  new Option('-d, --directory <folder>', "the log's folder, or a copy of it").default('audit');
+
+export function addAuditCommands(program: Command): void {
+  const audit = program
+    .command('audit')
+    .description('read the audit log, and prove or disprove it')
+    .helpCommand(false)
+    .exitOverride();
+  addVerify(audit);
+  addProve(audit);
+  addQuery(audit);
+  audit
+    .command('key')
+    .description('print the public keys that sign the log; the last one is in force')
+    .addOption(configOption())
+    .option('--file <file>', "the key file instead of the configuration's")
+    .option('--rotate', 'add a new key, which the gateway takes up when it starts next', false)
+    .addOption(outputOption())
+    .addHelpText('after', examples('sluice audit key > auditor.vkey', 'sluice audit key --rotate'))
+    .action(
+      runs(async ({ output, options }) =>
+        (await import('./audit-key.ts')).runAuditKey(options as AuditKeyOptions, output),
+      ),
+    );
+}
+
+function addVerify(audit: Command): void {
+  audit
+    .command('verify [folder]')
+    .description('verify a log from its files alone: exit code 0 intact and complete; see `help exit-codes`')
+    .option('-k, --key <key>', 'a public key that you have from elsewhere, or a file of them; again for more', several)
+    .option('--checkpoint <file>', 'the last checkpoint that you saw; kept up to date')
+    .option('--max-age <time>', 'fail where the newest checkpoint is older, such as 1m')
+    .option('--proof <file>', 'verify a proof of one entry instead; needs no log')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      examples(
+        'sluice audit verify /var/lib/sluice/audit --key auditor.vkey --checkpoint last.checkpoint',
+        'sluice audit verify audit --key sluice/gw-1+0a1b2c3d+AZ… --output json',
+        'sluice audit verify --proof entry.tlog-proof --key auditor.vkey',
+      ),
+    )
+    .action(
+      runs(async ({ output, options, args: [folder] }) =>
+        (await import('./audit-verify.ts')).runAuditVerify(folder ?? null, options as AuditVerifyOptions, output),
+      ),
+    );
+}
+
+function addProve(audit: Command): void {
+  audit
+    .command('prove <entry-id>')
+    .description('a proof that an entry is in the signed log, for `audit verify --proof`')
+    .addOption(directoryOption())
+    .option('--file <file>', 'where the proof goes; default: standard output')
+    .addOption(outputOption())
+    .addHelpText('after', examples('sluice audit prove mws9k2aa-1f0c9d3b7e.42 --file entry.tlog-proof'))
+    .action(
+      runs(async ({ output, options, args: [id = ''] }) =>
+        (await import('./audit-prove.ts')).runAuditProve(id, options as AuditProveOptions, output),
+      ),
+    );
+}
+
+function addQuery(audit: Command): void {
+  audit
+    .command('query')
+    .description('entries that match all that is asked, from the files, also while the gateway writes')
+    .addOption(directoryOption())
+    .option('--principal <id>', 'who')
+    .option('--member-of <group>', "one of the principal's groups")
+    .option('--topic <name>', 'what: a topic')
+    .option('--partition <number>', 'and one partition of it')
+    .option('--offset <number>', 'and one record of that: windows of flow that hold it')
+    .option('--group <name>', 'what: a consumer group')
+    .option('--action <action>', 'read, write, describe, …')
+    .option('--outcome <outcome>', 'permitted, denied, refused, failed or flowed')
+    .option('--session <id>', 'one session')
+    .option('--code <code>', 'one kind of entry, such as session.opened')
+    .option('--since <time>', '2026-03-12, 2026-03-12T08:00:00Z, or a length of time before now: 24h')
+    .option('--until <time>', 'the same; what is asked for is before it')
+    .option('--limit <number>', 'at most so many', '1000')
+    .addOption(
+      new Option('-o, --output <format>', 'table for people; csv and json for programs')
+        .choices(['table', 'csv', 'json'])
+        .default('table'),
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'sluice audit query --topic payments --partition 3 --offset 4711 --action read',
+        'sluice audit query --principal alice --outcome denied --since 24h --output csv',
+        'sluice audit query --session 7f1de1a4-7b52-4d0e-a0c0-5fd6c2a3f0d1 --output json',
+      ),
+    )
+    .action(
+      runs(async ({ options }) => (await import('./audit-query.ts')).runAuditQuery(options as AuditQueryOptions)),
+    );
+}

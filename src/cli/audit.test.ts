@@ -1,0 +1,265 @@
+/** `sluice audit …` as its users run it: what it prints, and what it ends with. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { auditEvent, openAuditLog } from '../audit/audit.ts';
+import { systemClock } from '../lib/clock.ts';
+import { silentLogger } from '../lib/logger.ts';
+
+const main = fileURLToPath(new URL('sluice.ts', import.meta.url));
+let folder = '';
+let vkey = '';
+const startMs = Date.now() - 20_000;
+const at = (ms: number): string => new Date(startMs + ms).toISOString();
+const window = { start: at(0), end: at(10_000) };
+
+interface Result {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(...args: readonly string[]): Promise<Result> {
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [main, 'audit', ...args],
+      { cwd: folder, env: { ...process.env, NO_COLOR: '1' } },
+      (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+    );
+  });
+}
+
+const about = (id: string, seq: number) =>
+  ({
+    session_id: `7f1de1a4-7b52-4d0e-a0c0-${id.padEnd(12, '0')}`,
+    seq,
+    port: 'orders',
+    principal: { kind: 'user', id, issuer: 'corp', groups: ['payments-eng'] },
+    client: { address: '10.0.0.7', client_id: 'c', software: 's', mechanism: 'PLAIN', tls: true },
+    policy_revision: 'r',
+  }) as const;
+
+async function writeLog(): Promise<void> {
+  const checkpoint = { everyMs: 60_000, entries: 1_000, keyFile: join(folder, 'audit-key') };
+  const base = { directory: join(folder, 'audit'), mode: 'strict', gatewayId: 'gw', clock: systemClock } as const;
+  const log = await openAuditLog({ ...base, logger: silentLogger, checkpoint });
+  const flow = { operation: 'read', topic: 'payments', partition: 3, approximate: false } as const;
+  const amounts = { records: 1_001, records_without_offset: 0, bytes: 9, requests: 1 };
+  for (const [id, first, last] of [
+    ['a11ce', '4000', '5000'],
+    ['b0b', '5001', '9223372036854775807'],
+  ] as const) {
+    log.append(
+      auditEvent('flow.window', { ...about(id, 1), flow: { ...flow, ...amounts, ranges: [[first, last]] }, window }),
+    );
+  }
+  const authorization = {
+    granted: false,
+    operation: 'read',
+    resourceType: 'topic',
+    patternType: 'literal',
+    partition: 3,
+    reason: 'no-matching-rule',
+    rule: null,
+  } as const;
+  log.append(
+    auditEvent('operation.denied', {
+      ...about('=cmd', 1),
+      authorization: { ...authorization, resourceName: 'payments' },
+      request: 'Fetch v17',
+      count: 1,
+    }),
+  );
+  log.append(
+    auditEvent('operation.denied', {
+      ...about('b0b', 2),
+      authorization: { ...authorization, operation: 'commit', resourceType: 'group', resourceName: 'billing' },
+      request: 'x',
+      count: 1,
+    }),
+  );
+  for (const [id, seq] of [
+    ['a11ce', 2],
+    ['b0b', 3],
+    ['=cmd', 2],
+  ] as const) {
+    const counters = {
+      entries: seq,
+      connections: 1,
+      denials: 0,
+      refusals: 0,
+      flows: 0,
+      windows: 0,
+      records_read: 0,
+      records_written: 0,
+      bytes_read: 0,
+      bytes_written: 0,
+    };
+    log.append(auditEvent('session.closed', { ...about(id, seq), reason: 'left', opened_at: window.start, counters }));
+  }
+  await log.close();
+}
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-audit-cli-'));
+  await writeLog();
+  vkey = (await readFile(join(folder, 'audit', 'checkpoints', 'log.vkey'), 'utf8')).trim();
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+describe('verify', () => {
+  test('is 0 with a pinned key, from the command line or a file, and keeps the checkpoint', async () => {
+    const first = await run('verify', '--key', vkey, '--checkpoint', 'last');
+    assert.deepEqual([first.code, first.err.includes('Not compared')], [0, true], first.out);
+    assert.match(first.out, /^integrity +intact\ncompleteness +complete$/m);
+    await writeFile(join(folder, 'auditor.vkey'), `# ours\n${vkey}\n`);
+    const second = await run('verify', 'audit', '--key', 'auditor.vkey', '--checkpoint', 'last', '-o', 'json');
+    assert.equal(second.code, 0, second.out);
+    const report = JSON.parse(second.out) as Record<string, unknown>;
+    assert.deepEqual([report['ok'], report['compared'], report['kept'], report['findings']], [true, true, true, []]);
+    assert.ok((await readFile(join(folder, 'last'), 'utf8')).startsWith('sluice/gw\n9\n'));
+  });
+
+  test('is 7 without a pinned key, 6 where something is missing, 5 where something was changed', async () => {
+    assert.equal((await run('verify')).code, 7);
+    const [name = ''] = (await readdir(join(folder, 'audit'))).filter((each) => each.endsWith('.jsonl'));
+    const path = join(folder, 'audit', name);
+    const good = await readFile(path, 'utf8');
+    try {
+      await writeFile(path, good.slice(0, good.lastIndexOf('{')));
+      const cut = await run('verify', '--key', vkey);
+      assert.deepEqual([cut.code, /a checkpoint was signed over 9 entries, and 8 are here/.test(cut.out)], [6, true]);
+      await writeFile(path, good.replace('a11ce', 'ma11ory'));
+      const changed = await run('verify', '--key', vkey, '--checkpoint', 'last');
+      assert.equal(changed.code, 5);
+      assert.match(changed.out, /^audit-.*\.jsonl:\d+: .* not those that were signed/m);
+      assert.ok((await readFile(join(folder, 'last'), 'utf8')).startsWith('sluice/gw\n9\n'), 'the last good one stays');
+      await writeFile(path, good.replace('"id":"a11ce"', '"id":"\u001b[2J"'));
+      assert.ok(!(await run('verify', '--key', vkey)).out.includes('\u001b'));
+    } finally {
+      await writeFile(path, good);
+    }
+  });
+
+  test('is 8 where the gateway reported an interruption', async () => {
+    const options = {
+      directory: join(folder, 'crashed'),
+      mode: 'strict',
+      gatewayId: 'gw',
+      clock: systemClock,
+      logger: silentLogger,
+    } as const;
+    const checkpoint = { everyMs: 60_000, entries: 1_000, keyFile: join(folder, 'audit-key') };
+    const killed = await openAuditLog({ ...options, checkpoint });
+    killed.append(auditEvent('gateway.stopped', { reason: 'x' }));
+    await killed.durable();
+    await (await openAuditLog({ ...options, checkpoint })).close();
+    const { code, out } = await run('verify', 'crashed', '--key', vkey);
+    assert.equal(code, 8, out);
+    assert.match(out, /reported by the gateway: the gateway was interrupted behind/);
+    await killed.close();
+  });
+
+  test('is 1 for what cannot be read and 2 for what makes no sense', async () => {
+    for (const [args, code, message] of [
+      [['verify', 'nowhere'], 1, /nowhere cannot be read/],
+      [['verify', '--key', 'nowhere.vkey'], 1, /nowhere\.vkey cannot be read/],
+      [['verify', '--key', vkey.replace('sluice', 'Sluice')], 2, /--key: .*id/],
+      [['verify', '--max-age', '10'], 2, /with its unit/],
+      [['verify', 'audit', '--proof', 'x', '--key', vkey], 2, /leave the folder out/],
+      [['verify', '--proof', 'x'], 2, /name it with --key/],
+    ] as const) {
+      const result = await run(...args);
+      assert.equal(result.code, code, args.join(' '));
+      assert.match(result.err, message);
+    }
+    assert.equal((await run('verify', '--key', vkey, '--max-age', '1h')).code, 0);
+  });
+});
+
+test('prove makes a file that verify takes, and nothing else', async () => {
+  const { out } = await run('query', '--topic', 'payments', '--outcome', 'denied', '-o', 'json');
+  const [entry] = (JSON.parse(out) as { entries: readonly { id: string }[] }).entries;
+  assert.equal((await run('prove', entry?.id ?? '', '--file', 'p')).code, 0);
+  const good = await run('verify', '--proof', 'p', '--key', vkey);
+  assert.deepEqual([good.code, /^holds: entry \d of 9 in sluice\/gw/m.test(good.out)], [0, true], good.out);
+  await writeFile(join(folder, 'p'), (await readFile(join(folder, 'p'), 'utf8')).replace(/index \d/, 'index 8'));
+  const bad = await run('verify', '--proof', 'p', '--key', vkey);
+  assert.deepEqual([bad.code, /^does not hold: /m.test(bad.out)], [5, true], bad.out);
+  assert.match((await run('prove', 'nobody.1')).err, /no entry nobody\.1/);
+});
+
+describe('query', () => {
+  const ids = async (...args: readonly string[]): Promise<string[]> => {
+    const { code, out, err } = await run('query', '-o', 'json', ...args);
+    assert.equal(code, 0, err);
+    const { entries } = JSON.parse(out) as {
+      entries: readonly { type: string; data: { principal?: { id: string } } }[];
+    };
+    return entries.map(({ type, data }) => `${type.slice(17)} ${data.principal?.id ?? ''}`.trim());
+  };
+
+  test('says who read a record', async () => {
+    const record = ['--topic', 'payments', '--partition', '3', '--action', 'read', '--offset'];
+    assert.deepEqual(await ids(...record, '4711'), ['flow.window a11ce']);
+    assert.deepEqual(await ids(...record, '5000'), ['flow.window a11ce']);
+    assert.deepEqual(await ids(...record, '5001'), ['flow.window b0b']);
+    assert.deepEqual(await ids(...record, '9223372036854775807'), ['flow.window b0b'], '64 bits');
+    assert.deepEqual(await ids(...record, '3999'), []);
+    assert.deepEqual(await ids('--topic', 'payments', '--partition', '4', '--offset', '4711'), []);
+  });
+
+  test('takes every filter, alone and together', async () => {
+    assert.deepEqual(await ids('--principal', 'b0b', '--outcome', 'denied'), ['operation.denied b0b']);
+    assert.deepEqual(await ids('--group', 'billing'), ['operation.denied b0b']);
+    assert.deepEqual(await ids('--topic', 'billing'), []);
+    assert.deepEqual(await ids('--outcome', 'flowed'), ['flow.window a11ce', 'flow.window b0b']);
+    assert.deepEqual(await ids('--code', 'log.opened'), ['log.opened']);
+    assert.deepEqual(await ids('--session', about('a11ce', 1).session_id), [
+      'flow.window a11ce',
+      'session.closed a11ce',
+    ]);
+    assert.equal((await ids('--member-of', 'payments-eng')).length, 7);
+    assert.deepEqual(await ids('--until', at(0)), []);
+    assert.deepEqual(await ids('--until', at(1)), ['flow.window a11ce', 'flow.window b0b']);
+    assert.equal((await ids('--since', at(10_001), '--topic', 'payments')).length, 1, 'a window is of its own time');
+    assert.equal((await ids('--since', '1h', '--topic', 'payments')).length, 3);
+    assert.equal((await ids('--limit', '2')).length, 2);
+  });
+
+  test('prints a table, and CSV in which no cell is a formula', async () => {
+    const table = await run('query', '--topic', 'payments');
+    assert.match(table.out, /topic payments-3.*4000–5000[^]*3 found/);
+    const csv = await run('query', '--topic', 'payments', '--outcome', 'denied', '-o', 'csv');
+    const [head, row] = csv.out.split('\r\n');
+    assert.match(head ?? '', /^time,code,outcome,principal,/);
+    assert.match(row ?? '', /,operation\.denied,denied,'=cmd,10\.0\.0\.7,read,topic payments-3,/);
+  });
+
+  test('refuses what makes no sense', async () => {
+    for (const args of [
+      ['--offset', '1'],
+      ['--outcome', 'x'],
+      ['--partition', '-1'],
+      ['--since', 'yesterday'],
+      ['--limit', 'x'],
+      ['--topic', 'a', '--partition', '1', '--offset', '0x1'],
+    ])
+      assert.equal((await run('query', ...args)).code, 2, args.join(' '));
+    assert.equal((await run('query', '-d', 'nowhere')).code, 1);
+  });
+});
+
+test('key prints public keys only, and adds one', async () => {
+  const one = await run('key', '--file', 'audit-key');
+  assert.deepEqual([one.code, one.out], [0, `${vkey}\n`]);
+  const two = await run('key', '--file', 'audit-key', '--rotate');
+  assert.equal(two.out.split('\n').length, 3);
+  assert.ok(two.out.startsWith(`${vkey}\n`) && !two.out.includes('PRIVATE'));
+  assert.equal((await run('key', '--file', 'nowhere')).code, 1);
+});
