@@ -28,15 +28,23 @@ export class CompactRange {
     return [...this.#hashes];
   }
 
-  append(leaf: Uint8Array): void {
-    let hash = leaf;
+  /**
+   * @param level 0 for a leaf; else the root of a perfect subtree of 2^level leaves
+   * @throws RangeError where such a subtree cannot begin here
+   */
+  append(node: Uint8Array, level: number = 0): void {
+    const leaves = 2 ** level;
+    if (this.#size % leaves !== 0) {
+      throw new RangeError(`a subtree of ${leaves} leaves does not begin behind ${this.#size}`);
+    }
+    let hash = node;
     // Each trailing 1 bit of the size is a subtree as large as what is being added: two become one.
-    for (let size = this.#size; size % 2 === 1; size = Math.floor(size / 2)) {
+    for (let size = this.#size / leaves; size % 2 === 1; size = Math.floor(size / 2)) {
       const left = this.#hashes.pop();
       if (left !== undefined) hash = nodeHash(left, hash);
     }
     this.#hashes.push(hash);
-    this.#size += 1;
+    this.#size += leaves;
   }
 
   /** 32 bytes. */

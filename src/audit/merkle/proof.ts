@@ -65,10 +65,20 @@ export class ProofBuilder {
     this.#roots = ranges.map(() => new CompactRange());
   }
 
-  add(leaf: Uint8Array): void {
-    const at = this.#ranges.findIndex(({ start, end }) => start <= this.#next && this.#next < end);
-    this.#roots[at]?.append(leaf);
-    this.#next += 1;
+  /**
+   * @param level 0 for a leaf; else the root of a perfect subtree of 2^level leaves
+   * @throws RangeError where the proof needs what is within that subtree
+   */
+  add(hash: Uint8Array, level: number = 0): void {
+    const first = this.#next;
+    const last = first + 2 ** level - 1;
+    const at = this.#ranges.findIndex(({ start, end }) => start <= last && first < end);
+    const range = this.#ranges[at];
+    if (range !== undefined && (first < range.start || last >= range.end)) {
+      throw new RangeError(`the proof needs leaves between ${first} and ${last}`);
+    }
+    this.#roots[at]?.append(hash, level);
+    this.#next = last + 1;
   }
 
   /** @throws RangeError where leaves are missing */
