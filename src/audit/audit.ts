@@ -20,6 +20,7 @@ import { Segments } from './segments.ts';
 import { AuditWriter } from './writer.ts';
 import type { WriterBounds } from './writer.ts';
 
+export { constantData } from './canonical-json.ts';
 export { auditEvent } from './draft.ts';
 export type { EntryDraft } from './draft.ts';
 export type * from './events.ts';

@@ -1,5 +1,5 @@
-import canonicalize from 'canonicalize';
 import { SluiceError } from '../lib/errors.ts';
+import { canonicalText } from './canonical-json.ts';
 import type { EntryDraft } from './draft.ts';
 
 export const typePrefix = 'dev.sluice.audit.';
@@ -23,14 +23,12 @@ export function entryLine(draft: EntryDraft, id: string, source: string, time: s
 
 function canonicalData(draft: EntryDraft): string {
   try {
-    const text = canonicalize(draft.data);
-    if (text !== undefined) return text;
+    return canonicalText(draft.data);
   } catch (cause) {
     throw malformed(draft.code, cause);
   }
-  throw malformed(draft.code);
 }
 
-function malformed(code: string, cause?: unknown): SluiceError<'entry-malformed'> {
+function malformed(code: string, cause: unknown): SluiceError<'entry-malformed'> {
   return new SluiceError('entry-malformed', `An audit entry ${code} holds data that JSON cannot carry.`, { cause });
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../lib/clock.ts';
 import { SluiceError, messageOf } from '../lib/errors.ts';
+import { instant } from '../lib/instant.ts';
 import { auditDetailCharsMax } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
 import { printable } from '../lib/printable.ts';
@@ -172,13 +173,13 @@ export class AuditWriter {
   }
 
   #takeBatch(): Batch {
-    let queuedBytes = 0;
-    let lines = 0;
-    for (const line of this.#lines) {
-      queuedBytes += Buffer.byteLength(line) + 1;
-      lines += 1;
-      if (queuedBytes >= this.#options.bounds.batchBytesMax) break;
-    }
+    const { batchBytesMax } = this.#options.bounds;
+    // No batch is on its way, so all that is queued is in these lines.
+    const all = this.#queuedBytes <= batchBytesMax;
+    let queuedBytes = all ? this.#queuedBytes : 0;
+    let lines = all ? this.#lines.length : 0;
+    for (; !all && queuedBytes < batchBytesMax && lines < this.#lines.length; lines += 1)
+      queuedBytes += Buffer.byteLength(this.#lines[lines] as string) + 1;
     const taken = lines === this.#lines.length ? this.#lines : this.#lines.slice(0, lines);
     this.#lines = lines === this.#lines.length ? [] : this.#lines.slice(lines);
     return { bytes: Buffer.from(`${taken.join('\n')}\n`), texts: taken, lines, queuedBytes };
@@ -290,7 +291,7 @@ export class AuditWriter {
   }
 
   #time(): string {
-    return new Date(this.#options.clock.nowMs()).toISOString();
+    return instant(this.#options.clock.nowMs());
   }
 
   #unavailable(): SluiceError<'audit-unavailable'> {

@@ -1,4 +1,5 @@
 /** Sessions, decisions and windows in the words of the audit log. Whatever came from a client is cleaned and bounded here. */
+import { constantData } from '../audit/audit.ts';
 import type { AuthorizationData, ClientData, CredentialData, FlowData, PrincipalData } from '../audit/audit.ts';
 import { auditGroupsMax, auditNameCharsMax } from '../lib/limits.ts';
 import { printable } from '../lib/printable.ts';
@@ -12,21 +13,23 @@ export function nameData(name: string): string {
   return printable(name, auditNameCharsMax);
 }
 
+/** Every entry of a session holds it: written out once. */
 export function principalData(principal: Principal): PrincipalData {
   const groups = principal.groups.slice(0, auditGroupsMax).map(nameData);
   const data = { kind: principal.kind, id: nameData(principal.id), issuer: nameData(principal.issuer), groups };
   const more = principal.groups.length - groups.length;
-  return more > 0 ? { ...data, groups_more: more } : data;
+  return constantData<PrincipalData>(more > 0 ? { ...data, groups_more: more } : data);
 }
 
+/** As `principalData`. */
 export function clientData(client: ClientFacts): ClientData {
-  return {
+  return constantData<ClientData>({
     address: nameData(client.address),
     client_id: nameData(client.clientId),
     software: nameData([client.softwareName, client.softwareVersion].filter((part) => part !== '').join(' ')),
     mechanism: nameData(client.mechanism),
     tls: client.tls,
-  };
+  });
 }
 
 export function credentialData(principal: Principal): CredentialData {
@@ -66,20 +69,16 @@ export function authorizationData(decided: Decided): AuthorizationData {
 }
 
 export function flowData(window: FlowWindow): FlowData {
+  // In the order in which it is written: nothing has to be sorted.
   return {
+    approximate: window.ranges.approximate,
+    bytes: window.bytes,
     operation: window.operation,
-    topic: nameData(window.topic),
     partition: window.partition,
     ranges: window.ranges.toStrings(),
-    approximate: window.ranges.approximate,
     records: window.records,
     records_without_offset: window.recordsWithoutOffset,
-    bytes: window.bytes,
     requests: window.requests,
+    topic: nameData(window.topic),
   };
-}
-
-/** RFC 3339 in UTC with milliseconds; dates that cannot be written (beyond the year 9999) become the last one that can. */
-export function instant(ms: number): string {
-  return new Date(Math.min(Math.max(ms, 0), 253_402_300_799_999)).toISOString();
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Clock } from '../lib/clock.ts';
+import { instant } from '../lib/instant.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
@@ -10,7 +11,7 @@ import type { PolicySet } from '../policy/policy.ts';
 import type { FlowAccount, GateObserver, GateSession, SessionView } from './contract.ts';
 import { Decider } from './decide.ts';
 import { Durability } from './durability.ts';
-import { clientData, credentialData, instant, nameData, principalData } from './entry-data.ts';
+import { clientData, credentialData, nameData, principalData } from './entry-data.ts';
 import { SessionAccess, noRevision } from './session-access.ts';
 import { SessionTrail } from './trail.ts';
 

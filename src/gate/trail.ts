@@ -8,12 +8,13 @@ import {
   foldsPerSessionMax,
   offsetRangesPerWindowMax,
 } from '../lib/limits.ts';
+import { instant } from '../lib/instant.ts';
 import { printable } from '../lib/printable.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
 import type { FlowAccount } from './contract.ts';
 import type { Durability } from './durability.ts';
-import { authorizationData, flowData, instant, nameData } from './entry-data.ts';
+import { authorizationData, flowData, nameData } from './entry-data.ts';
 import type { Decided } from './entry-data.ts';
 import { FlowWindows } from './flow-windows.ts';
 import type { FlowWindow } from './flow-windows.ts';
@@ -181,9 +182,15 @@ export class SessionTrail {
 
   #writeWindow(window: FlowWindow): void {
     this.#counters.windows += 1;
+    if (this.#closed) return;
+    this.#seq += 1;
     const flow = flowData(window);
-    const span = { start: instant(window.startMs), end: instant(window.endMs) };
-    this.write('flow.window', { flow, window: span }, `topic/${flow.topic}`);
+    const span = { end: instant(window.endMs), start: instant(window.startMs) };
+    // The one entry that comes by the thousand: as `write` would, in the order in which it is written.
+    const { client, port, principal, session_id } = this.#about;
+    const revision = this.#revision;
+    const data = { client, flow, policy_revision: revision, port, principal, seq: this.#seq, session_id, window: span };
+    this.#audit.append(auditEvent('flow.window', data, `topic/${flow.topic}`));
   }
 
   /** Entries were lost, and a flow's may be among them: each is told again when it is used next. */
