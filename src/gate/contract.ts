@@ -2,6 +2,7 @@ import type { Decision } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
+import type { SessionRecorder } from '../recording/recording.ts';
 
 /** Why a connection got no session; the words of the audit log and of the metrics. */
 export interface AuthenticationFailure {
@@ -58,6 +59,13 @@ export interface GateSession {
   durable(): Promise<void> | null;
   /** What the client's software calls itself, where it says so only after authentication (KIP-511); the first word counts. */
   learnSoftware(name: string, version: string): void;
+  /** Where decisions say `record`, what they say it of goes here; `null` where the gateway keeps no recordings. */
+  readonly recorder: SessionRecorder | null;
+  /**
+   * Calls back once, when the session is ended from this side while connections are there: they must close.
+   * @returns takes the callback back
+   */
+  onEnd(ended: (reason: string) => void): () => void;
   /** Counts what flowed. Never blocks. */
   account(flow: FlowAccount): void;
   /** One connection of the session closed. Once per `join`. */

@@ -9,6 +9,7 @@ import type { Logger } from '../lib/logger.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
 import type { PolicySet } from '../policy/policy.ts';
+import type { Recordings } from '../recording/recording.ts';
 import { AuthenticationFailures } from './authentication-failures.ts';
 import type { AuthenticationFailure, Gate, GateObserver, GateSession, SessionView } from './contract.ts';
 import type { Session } from './session.ts';
@@ -27,6 +28,8 @@ export interface GateOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly observer?: GateObserver;
+  /** Absent: nothing can be recorded. */
+  readonly recordings?: Recordings;
 }
 
 export interface RunningGate extends Gate {

@@ -8,6 +8,7 @@ import type { Action, ResourceType } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
 import type { PolicySet } from '../policy/policy.ts';
+import type { Recordings, SessionRecorder } from '../recording/recording.ts';
 import type { FlowAccount, GateObserver, GateSession, SessionView } from './contract.ts';
 import { Decider } from './decide.ts';
 import { Durability } from './durability.ts';
@@ -23,8 +24,11 @@ export interface SessionParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly observer: GateObserver;
+  readonly recordings?: Recordings;
   /** Called each time the last connection has left. */
   readonly emptied: (session: Session) => void;
+  /** Called where the session must end at once, and may be called again. */
+  readonly failed: (session: Session, reason: string) => void;
   /** Called for each connection that left. */
   readonly left: (session: Session) => void;
 }
@@ -39,6 +43,7 @@ export class Session implements GateSession {
   readonly principal: Principal;
   readonly client: ClientFacts;
   readonly openedMs: number;
+  readonly recorder: SessionRecorder | null;
   readonly #parts: SessionParts;
   readonly #durability: Durability;
   readonly #trail: SessionTrail;
@@ -49,6 +54,7 @@ export class Session implements GateSession {
   #emptySinceMs: number;
   #leaveReason = 'never connected';
   #closed = false;
+  readonly #onEnd = new Set<(reason: string) => void>();
   /** Learned after the session was opened; `client` stays what the session is found by. */
   #software: Pick<ClientFacts, 'softwareName' | 'softwareVersion'> | null = null;
 
@@ -59,6 +65,7 @@ export class Session implements GateSession {
     this.openedMs = parts.clock.nowMs();
     this.#emptySinceMs = this.openedMs;
     this.#durability = new Durability(parts.audit, parts.mode);
+    this.recorder = parts.recordings?.session(this, (reason) => parts.failed(this, reason)) ?? null;
     const about = {
       session_id: this.id,
       port: nameData(client.port),
@@ -125,7 +132,23 @@ export class Session implements GateSession {
   }
 
   durable(): Promise<void> | null {
-    return this.#durability.wait();
+    const entries = this.#durability.wait();
+    const recorded = this.recorder?.durable() ?? null;
+    if (entries === null || recorded === null) return entries ?? recorded;
+    return Promise.all([entries, recorded]).then(() => undefined);
+  }
+
+  onEnd(ended: (reason: string) => void): () => void {
+    this.#onEnd.add(ended);
+    return () => void this.#onEnd.delete(ended);
+  }
+
+  /** Ends it while connections are there. */
+  end(reason: string): void {
+    this.close(reason);
+    const told = [...this.#onEnd];
+    this.#onEnd.clear();
+    for (const ended of told) ended(reason);
   }
 
   account(flow: FlowAccount): void {
@@ -160,6 +183,7 @@ export class Session implements GateSession {
   /** @param reason absent: why the last connection left */
   close(reason: string = this.#leaveReason): void {
     if (this.#closed) return;
+    this.recorder?.close();
     this.#trail.close(reason, this.openedMs, this.#connectionsTotal);
     this.#closed = true;
   }

@@ -28,12 +28,12 @@ export const sessionBounds: SessionBounds = {
 
 /** The sessions of the gateway: found by key, opened by the first connection, closed some time after the last. */
 export class Sessions {
-  readonly #parts: Omit<SessionParts, 'emptied' | 'left'>;
+  readonly #parts: Omit<SessionParts, 'emptied' | 'failed' | 'left'>;
   readonly #bounds: SessionBounds;
   readonly #sessions = new Map<string, Session>();
   readonly #presences = new Map<string, Presence>();
 
-  constructor(parts: Omit<SessionParts, 'emptied' | 'left'>, bounds: SessionBounds) {
+  constructor(parts: Omit<SessionParts, 'emptied' | 'failed' | 'left'>, bounds: SessionBounds) {
     this.#parts = parts;
     this.#bounds = bounds;
   }
@@ -81,6 +81,7 @@ export class Sessions {
         presence.connections -= 1;
       },
       emptied: (empty) => this.#emptied(key, empty),
+      failed: (failed, reason) => this.#end(key, failed, reason),
     });
     this.#sessions.set(key, session);
     this.#parts.observer.sessionOpened(client.port);
@@ -95,6 +96,12 @@ export class Sessions {
     const [oldest] = empty;
     if (oldest === undefined || empty.size <= this.#bounds.emptyPerPrincipalMax) return;
     this.#close(sessionKey(oldest.principal, oldest.client), oldest);
+  }
+
+  /** Its connections close, and the next one opens another session. */
+  #end(key: string, session: Session, reason: string): void {
+    if (this.#sessions.get(key) === session) this.#close(key, session, reason);
+    session.end(reason);
   }
 
   #close(key: string, session: Session, reason?: string): void {

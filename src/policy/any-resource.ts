@@ -38,7 +38,7 @@ export function decideForAny(
       if (verdict === 'error') failed ??= allow.rule;
       if (verdict !== 'true') continue;
       const by = coveringDeny(index, judge, allow.rule, pattern, question);
-      if (by === null) return { decision: judge.decisions.allowed(allow.rule), settled };
+      if (by === null) return { decision: judge.decisions.allowed(allow.rule, null), settled };
       denied ??= by.rule;
     }
   }

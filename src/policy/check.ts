@@ -4,7 +4,7 @@ import { resourceTypes } from '../model/operation.ts';
 import type { ResourceType } from '../model/operation.ts';
 import { actionSet, actionsIn, meaningful } from './actions.ts';
 import type { Placed, PolicyDocument, RoleDocument, RuleDocument, SubjectDocument } from './document.ts';
-import { unsupported } from './obligations.ts';
+import { asksToRecord, unsupported } from './obligations.ts';
 import { parseClaimPath } from './claims.ts';
 import { matches, parsePattern } from './pattern.ts';
 import type { PolicyContext } from './contract.ts';
@@ -84,6 +84,8 @@ function checkRule(rule: RuleDocument, at: KeyPath, context: PolicyContext, repo
   else checkActions(rule, resources, at, report);
   checkPartitions(rule, at, report);
   for (const { key, message } of unsupported(rule)) report([...at, key], message);
+  if (asksToRecord(rule) && context.recording !== true)
+    report([...at, 'record'], 'This gateway keeps no recordings: its configuration has no section recording.');
 }
 
 function resourcesOf(rule: RuleDocument): readonly ResourceType[] {

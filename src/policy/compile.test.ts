@@ -191,8 +191,6 @@ describe('the shape of documents', () => {
 describe('obligations', () => {
   for (const [name, line, key] of [
     ['mask', '      mask: [{ fields: [card.number], with: last4 }]', 'mask'],
-    ['record', '      record: full', 'record'],
-    ['record: metadata', '      record: metadata', 'record'],
     ['limit', '      limit: { bytesPerSecond: 5MB }', 'limit'],
     [
       'require',
@@ -223,7 +221,11 @@ describe('obligations', () => {
 
   it('are refused in roles, too', () => {
     assert.match(
-      problemsOf([role('r', { allow: [{ port: 'orders', topics: ['a'], actions: ['read'], record: 'full' }] })]).join(),
+      problemsOf([
+        role('r', {
+          allow: [{ port: 'orders', topics: ['a'], actions: ['read'], mask: [{ detect: ['ssn'], with: 'redact' }] }],
+        }),
+      ]).join(),
       /not supported yet/,
     );
   });

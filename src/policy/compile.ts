@@ -5,10 +5,11 @@ import type { RuleRef } from '../model/decision.ts';
 import { checkDocument } from './check.ts';
 import { compileCondition } from './condition.ts';
 import type { Condition } from './condition.ts';
-import type { Placed, PolicyDocument, RoleDocument, RuleDocument } from './document.ts';
+import type { AllowRuleDocument, Placed, PolicyDocument, RoleDocument, RuleDocument } from './document.ts';
 import type { CompileResult, PolicyContext, PolicySource } from './contract.ts';
 import { CompiledPolicySet } from './policy-set.ts';
 import type { CompiledPolicy } from './policy-set.ts';
+import { recordObligation } from './obligations.ts';
 import { Problems } from './problems.ts';
 import { lapseTimeMs, reviewWarning } from './review.ts';
 import { compileRule } from './rule.ts';
@@ -123,7 +124,9 @@ class Compiler {
         const source = `${placed.path}:${placed.placeOf(['spec', effect, index]).line}`;
         const ref: RuleRef = Object.freeze({ policy, effect, index, source });
         const condition = this.#condition(rule, effect, index, placed);
-        return compileRule(rule, { order: this.#order++, ref, effect, condition, lapsesAtMs });
+        const owner = document.metadata.owner ?? '';
+        const record = effect === 'allow' ? recordObligation((rule as AllowRuleDocument).record, owner) : null;
+        return compileRule(rule, { order: this.#order++, ref, effect, condition, record, lapsesAtMs });
       }),
     );
   }

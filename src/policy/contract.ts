@@ -30,6 +30,8 @@ export interface PolicyContext {
     /** False where the mapping gives its principals no groups, so that no `group` subject can match them; absent: true. */
     readonly mapsGroups?: boolean;
   }[];
+  /** Whether the gateway can record; absent: it cannot, and rules that ask for it are refused. */
+  readonly recording?: boolean;
 }
 
 /** What one principal may do on one port under one revision. Cheap to ask: a table look-up that allocates nothing. */

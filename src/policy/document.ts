@@ -26,11 +26,24 @@ export interface RuleDocument {
   readonly when?: string | undefined;
 }
 
-/** Obligations are checked in shape and refused at load until they are enforced. */
+type RecordWord = 'none' | 'metadata' | 'reference' | 'full';
+
+/** `record: full`, or with tags that the recording carries. */
+export type RecordDocument =
+  | RecordWord
+  | {
+      readonly level: RecordWord;
+      readonly owner?: string | undefined;
+      readonly classification?: string | undefined;
+      /** Such as `90d`. */
+      readonly retention?: string | undefined;
+    };
+
+/** Other obligations than `record` are checked in shape and refused at load until they are enforced. */
 export interface AllowRuleDocument extends RuleDocument {
   readonly mask?: unknown;
   readonly onMaskError?: 'deny' | undefined;
-  readonly record?: 'none' | 'metadata' | 'full' | undefined;
+  readonly record?: RecordDocument | undefined;
   readonly limit?: unknown;
   readonly require?: unknown;
 }

@@ -1,9 +1,10 @@
 /** The order in which rules count: a deny that matches, then an allow that matches, then nothing. */
-import type { Decision } from '../model/decision.ts';
+import type { Decision, RecordObligation } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
 import { actionBit } from './actions.ts';
 import type { ConditionPrincipal, Verdict } from './condition.ts';
 import type { Decisions } from './decisions.ts';
+import { stronger } from './obligations.ts';
 import { hasLapsed, isPartition, speaksOf, touchesPartition } from './rule.ts';
 import type { SettledRule } from './rule-index.ts';
 
@@ -49,10 +50,27 @@ export class Judge {
     for (const settled of rules) {
       if (settled.rule.effect !== 'allow' || !touches(settled)) continue;
       const verdict = this.verdict(settled, question);
-      if (verdict === 'true') return this.decisions.allowed(settled.rule);
+      if (verdict === 'true')
+        return this.decisions.allowed(settled.rule, this.#record(rules, settled, touches, question));
       if (verdict === 'error') failed ??= settled;
     }
     return failed === null ? this.decisions.noMatch : this.decisions.conditionFailed(failed.rule);
+  }
+
+  /** What is recorded: the strongest that any rule asks for that permits the operation, and not only the first. */
+  #record(
+    rules: readonly SettledRule[],
+    first: SettledRule,
+    touches: (settled: SettledRule) => boolean,
+    question: Question,
+  ): RecordObligation | null {
+    let record = first.rule.record;
+    for (const settled of rules) {
+      const more = stronger(record, settled.rule.record);
+      if (more === record || !touches(settled) || this.verdict(settled, question) !== 'true') continue;
+      record = more;
+    }
+    return record;
   }
 
   verdict(settled: SettledRule, question: Question): Verdict {

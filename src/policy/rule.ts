@@ -1,6 +1,6 @@
 /** One rule, compiled: its patterns read, its actions as bits, its condition planned, its end known. */
 import type { ResourceType } from '../model/operation.ts';
-import type { RuleRef } from '../model/decision.ts';
+import type { RecordObligation, RuleRef } from '../model/decision.ts';
 import { actionBit, actionSet, everyAction, lookingAt, meaningful, withImplied } from './actions.ts';
 import type { ActionSet } from './actions.ts';
 import type { Condition } from './condition.ts';
@@ -28,6 +28,8 @@ export interface CompiledRule {
   /** What the rule grants or refuses of each type of resource, implied actions included. */
   readonly actions: Readonly<Record<ResourceType, ActionSet>>;
   readonly condition: Condition | null;
+  /** What the operations it grants are recorded as; `null` on deny rules, and where nothing is recorded. */
+  readonly record: RecordObligation | null;
   /** From this time on an allow rule grants nothing; Infinity: never. */
   readonly lapsesAtMs: number;
   readonly document: RuleDocument;
@@ -35,7 +37,7 @@ export interface CompiledRule {
 
 export function compileRule(
   document: RuleDocument,
-  rest: Pick<CompiledRule, 'order' | 'ref' | 'effect' | 'condition' | 'lapsesAtMs'>,
+  rest: Pick<CompiledRule, 'order' | 'ref' | 'effect' | 'condition' | 'record' | 'lapsesAtMs'>,
 ): CompiledRule {
   const named = (patterns: readonly string[] | undefined): readonly Pattern[] =>
     (patterns ?? []).map((pattern) => parsePattern(pattern, 'name'));

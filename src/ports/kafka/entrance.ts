@@ -47,6 +47,8 @@ export class Entrance {
   #software = { name: '', version: '' };
   #expiryTimer: NodeJS.Timeout | null = null;
   #left = false;
+  /** Takes back that the session's end is to be heard of. */
+  #stopHearing: () => void = () => {};
 
   constructor(arrival: Arrival, parts: ConnectionParts, answers: AnswerQueue, events: EntranceEvents) {
     this.#arrival = arrival;
@@ -87,6 +89,7 @@ export class Entrance {
     this.#left = true;
     clearTimeout(this.#authenticationTimer);
     if (this.#expiryTimer !== null) clearTimeout(this.#expiryTimer);
+    this.#stopHearing();
     this.#session?.leave(reason);
   }
 
@@ -220,6 +223,8 @@ export class Entrance {
       return;
     }
     this.#session = session;
+    this.#stopHearing();
+    this.#stopHearing = session.onEnd((reason) => this.#events.close(reason));
     before?.leave('re-authenticated');
     clearTimeout(this.#authenticationTimer);
     this.#expireAfter(this.#lifetimeMs(principal));

@@ -78,8 +78,9 @@ function decide(exchange: Exchange<'Fetch'>): Verdict<'Fetch'> {
       ? {}
       : { request: { ...request, topics: allowed, sessionEpoch: finalEpoch, forgottenTopicsData: [] } }),
     onResponse: (response) => deliver(exchange, response, denied, revision),
-    // What is denied has to be added to the answer, and a policy that changed meanwhile to be held against it: whole.
-    ...(denied.length > 0
+    // What is denied has to be added to the answer, and a policy that changed meanwhile to be held against it, and what is
+    // recorded to be kept: whole.
+    ...(denied.length > 0 || access.recorder !== null
       ? {}
       : { streams: (payloadBytes) => (access.session.revision === revision ? scanOf(exchange, payloadBytes) : null) }),
   };
@@ -103,6 +104,7 @@ function deliver(
         changed = true;
       } else if (name !== undefined) {
         account(exchange, name, partition);
+        record(exchange, name, topic.topicId, partition);
       }
     }
   }
@@ -159,6 +161,21 @@ function account(exchange: Exchange<'Fetch'>, topic: string, partition: FetchRes
     records,
     bytes: partition.records.length,
   });
+}
+
+/** After masking: what the client gets. */
+function record(
+  { request, version, access }: Exchange<'Fetch'>,
+  name: string,
+  topicId: string,
+  { partitionIndex: partition, records, abortedTransactions: aborted }: FetchResponsePartitionData,
+): void {
+  if (access.recorder === null || records === null) return;
+  const asked = request.topics.find((topic) =>
+    version >= topicIdVersion ? topic.topicId === topicId : topic.topic === name,
+  );
+  const fetchOffset = asked?.partitions.find((one) => one.partition === partition)?.fetchOffset ?? -1n;
+  access.recorder.delivered({ topic: name, partition, records, fetchOffset, aborted });
 }
 
 function everyPartition(request: FetchRequest, code: number): FetchResponseFetchableTopicResponse[] {

@@ -8,6 +8,7 @@ import type { AddressBook } from '../addresses.ts';
 import type { ClusterView } from '../cluster.ts';
 import type { ApiName, Draft, RequestMessages, ResponseMessages } from '../protocol/protocol.ts';
 import type { BrokerVersions } from '../versions.ts';
+import { RequestRecorder } from './request-recorder.ts';
 
 /** One request on its way through, and what its handler may ask. */
 export interface Exchange<N extends ApiName> {
@@ -81,6 +82,7 @@ export interface ApiHandler<N extends ApiName> {
 export class RequestAccess {
   readonly session: GateSession;
   readonly #requestName: string;
+  #recorder: RequestRecorder | null = null;
 
   constructor(session: GateSession, requestName: string) {
     this.session = session;
@@ -89,12 +91,29 @@ export class RequestAccess {
 
   /** Decides and audits. @param partition -1 (the default) where no single partition is meant */
   may(action: Action, resourceType: ResourceType, resourceName: string, partition: number = -1): boolean {
-    return this.session.decide(action, resourceType, resourceName, partition, this.#requestName).effect === 'permit';
+    const decision = this.session.decide(action, resourceType, resourceName, partition, this.#requestName);
+    if (decision.record === undefined) return decision.effect === 'permit';
+    const { recorder } = this.session;
+    if (recorder === null) {
+      this.refused('recording-unavailable', 'the policy asks for a recording, and this gateway has none configured');
+      return false;
+    }
+    this.#recorder ??= new RequestRecorder(recorder, this.#requestName);
+    this.#recorder.oblige({ action, type: resourceType, name: resourceName, partition, obligation: decision.record });
+    return true;
   }
 
   /** Decides and audits whether any resource of the type would do. */
   mayAny(action: Action, resourceType: ResourceType): boolean {
     return this.session.decideAny(action, resourceType, this.#requestName).effect === 'permit';
+  }
+
+  /**
+   * Set once something permitted has to be recorded. Such a request takes the general path: it is decoded, its answer is
+   * read whole, and the handler hands over the bytes.
+   */
+  get recorder(): RequestRecorder | null {
+    return this.#recorder;
   }
 
   /** The same answer without an entry: for what is left out of listings silently. */

@@ -132,7 +132,7 @@ interface Written {
   readonly bytes: number;
 }
 
-function countWritten({ version, cluster }: Exchange<'Produce'>, sent: ProduceRequest): Written[] {
+function countWritten({ version, cluster, access }: Exchange<'Produce'>, sent: ProduceRequest): Written[] {
   const written: Written[] = [];
   for (const topic of sent.topicData) {
     const name = version >= topicIdVersion ? cluster.topicName(topic.topicId) : topic.name;
@@ -141,6 +141,7 @@ function countWritten({ version, cluster }: Exchange<'Produce'>, sent: ProduceRe
       if (records === null) continue;
       let count = 0;
       for (const batch of batches(records)) count += batch.recordsCount;
+      access.recorder?.produced(name, index, records);
       written.push({
         topic: name,
         topicKey: topicKey(version, topic),
@@ -162,9 +163,10 @@ function accountAll(exchange: Exchange<'Produce'>, written: readonly Written[], 
   for (const topic of response.responses) {
     const key = topicKey(exchange.version, topic);
     for (const { index, errorCode, baseOffset } of topic.partitionResponses) {
-      if (errorCode !== 0) continue;
       const partition = written.find((other) => other.partition === index && other.topicKey === key);
-      if (partition !== undefined) account(exchange, partition, baseOffset);
+      if (partition === undefined) continue;
+      exchange.access.recorder?.acknowledged(partition.topic, index, errorCode, baseOffset);
+      if (errorCode === 0) account(exchange, partition, baseOffset);
     }
   }
 }

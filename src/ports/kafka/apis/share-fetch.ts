@@ -140,9 +140,10 @@ function refusedPartition(partitionIndex: number, errorCode: number): ShareFetch
 function account(
   exchange: Exchange<'ShareFetch'>,
   topic: string,
-  { partitionIndex, records }: ShareFetchResponsePartitionData,
+  { partitionIndex, records, acquiredRecords: acquired }: ShareFetchResponsePartitionData,
 ): void {
   if (records === null || records.length === 0) return;
+  exchange.access.recorder?.delivered({ topic, partition: partitionIndex, records, fetchOffset: -1n, acquired });
   const { session } = exchange.access;
   let run = { firstOffset: -1n, lastOffset: -1n, records: 0, bytes: 0 };
   const enter = (): void => {

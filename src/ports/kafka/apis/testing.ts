@@ -1,6 +1,9 @@
 /** Stand-ins for the gate and the cluster, so that one handler can be asked by itself. Messages travel through the codec both ways. */
+import { createHash } from 'node:crypto';
 import type { GateSession } from '../../../gate/gate.ts';
+import type { RecordObligation } from '../../../model/decision.ts';
 import type { Action, ResourceType } from '../../../model/operation.ts';
+import type { RecordedItem } from '../../../recording/recording.ts';
 import type { AddressBook } from '../addresses.ts';
 import type { ClusterView } from '../cluster.ts';
 import {
@@ -40,6 +43,10 @@ export interface World {
   /** Stands for the client's connection; give another to come over another connection. */
   connection: object;
   revision: string;
+  /** What every permit obliges to record. */
+  obligation: RecordObligation | null;
+  /** What was handed to the recorder. */
+  readonly items: RecordedItem[];
 }
 
 export function worldOf(permitted: readonly Question[] = [], topics: Readonly<Record<string, string>> = {}): World {
@@ -53,6 +60,8 @@ export function worldOf(permitted: readonly Question[] = [], topics: Readonly<Re
     learned: [],
     connection: {},
     revision: 'r1',
+    obligation: null,
+    items: [],
   };
 }
 
@@ -61,6 +70,8 @@ export interface Outcome<N extends ApiName> {
   readonly kind: Verdict<N>['kind'];
   /** True where the client's own bytes go on. */
   readonly unread: boolean;
+  /** True where a large answer may pass in pieces. */
+  readonly streams: boolean;
   /** What the broker gets; `null` where it gets nothing. */
   readonly forwarded: RequestMessages[N] | null;
   /** The answer of the gateway's own; `null` where the broker answers. */
@@ -84,6 +95,7 @@ export async function ask<N extends ApiName>(
   return {
     kind: verdict.kind,
     unread: verdict.kind === 'forward' && verdict.request === undefined && upstreamVersion === version,
+    streams: verdict.kind === 'forward' && verdict.streams !== undefined,
     forwarded: sent === null ? null : requestOnTheWire(name, upstreamVersion, sent),
     answer: verdict.kind === 'answer' ? responseOnTheWire(name, version, verdict.response) : null,
     async deliver(response) {
@@ -154,6 +166,7 @@ function sessionOf(world: World): GateSession {
     reason: effect ? 'allowed' : 'no-matching-rule',
     rule: null,
     revision: world.revision,
+    ...(effect && world.obligation !== null && { record: world.obligation }),
   });
   const session: Partial<GateSession> = {
     id: 'session-1',
@@ -171,6 +184,13 @@ function sessionOf(world: World): GateSession {
     permits: (action, type, name, partition) => permits(world, action, type, name, partition),
     refuse: (code) => void world.refusals.push(code),
     durable: () => null,
+    recorder: {
+      record: (_, { payload, ...item }) =>
+        void world.items.push({ ...item, payload: payload === null ? null : Buffer.from(payload) }),
+      digest: (_, parts) => createHash('sha256').update(Buffer.concat(parts)).digest(),
+      durable: () => null,
+      close() {},
+    },
     account: ({ action, topic, partition, firstOffset, lastOffset, records }) =>
       void world.flows.push(`${action} ${topic} ${partition} ${firstOffset}-${lastOffset} ${records}`),
   };
