@@ -1,12 +1,13 @@
 /** From policy files to a compiled revision, or to everything that is wrong with them. */
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
+import { SluiceError } from '../lib/errors.ts';
 import type { RuleRef } from '../model/decision.ts';
 import { checkDocument } from './check.ts';
 import { compileCondition } from './condition.ts';
 import type { Condition } from './condition.ts';
 import type { AllowRuleDocument, Placed, PolicyDocument, RoleDocument, RuleDocument } from './document.ts';
-import type { CompileResult, PolicyContext, PolicySource } from './contract.ts';
+import type { CompileResult, PolicyContext, PolicyProblem, PolicySet, PolicySource } from './contract.ts';
 import { CompiledPolicySet } from './policy-set.ts';
 import type { CompiledPolicy } from './policy-set.ts';
 import { recordObligation } from './obligations.ts';
@@ -15,9 +16,27 @@ import { lapseTimeMs, reviewWarning } from './review.ts';
 import { compileRule } from './rule.ts';
 import type { CompiledRule } from './rule.ts';
 import { checkShape } from './shape.ts';
-import type { PlacedDocument } from './source.ts';
 import { readDocuments } from './source.ts';
 import { compileSubject } from './subject.ts';
+
+/** One document that holds, and where its rules stand: all that compiling it asks for. Plain values, which pass between processes. */
+export interface CheckedDocument {
+  readonly document: PolicyDocument | RoleDocument;
+  readonly path: string;
+  /** The line of each rule, from 1. */
+  readonly lines: { readonly allow: readonly number[]; readonly deny: readonly number[] };
+}
+
+/** A revision that has been read and checked, before it is compiled. Plain values, which pass between processes. */
+export interface PolicyBundle {
+  readonly revision: string;
+  /** Sorted by kind and name. */
+  readonly documents: readonly CheckedDocument[];
+}
+
+export type CheckResult =
+  | { readonly ok: true; readonly bundle: PolicyBundle; readonly warnings: readonly PolicyProblem[] }
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
 /**
  * Reads and checks all documents together and compiles them, or says all that is wrong with them. No documents make a
@@ -30,6 +49,17 @@ export function compilePolicies(
   context: PolicyContext,
   nowMs: number,
 ): CompileResult {
+  const checked = checkPolicies(sources, context, nowMs);
+  if (!checked.ok) return checked;
+  const steps = assemblePolicies(checked.bundle);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return { ok: true, policies: step.value, warnings: checked.warnings };
+  }
+}
+
+/** The first half of `compilePolicies`, and by far the longer one. What it returns is sure to compile. */
+export function checkPolicies(sources: readonly PolicySource[], context: PolicyContext, nowMs: number): CheckResult {
   const problems = new Problems();
   const documents: Placed<PolicyDocument | RoleDocument>[] = [];
   for (const source of sources) {
@@ -40,24 +70,37 @@ export function compilePolicies(
   }
   documents.sort(byKindAndName);
   checkNames(documents, problems);
-  const roles = new Map<string, Placed<RoleDocument>>();
-  for (const { document, placed } of documents)
-    if (document.kind === 'Role') roles.set(document.metadata.name, { document, placed });
-  for (const placed of documents) checkDocument(placed, { context, roles: new Set(roles.keys()) }, problems);
-  const compiler = new Compiler(roles, problems);
-  const policies = documents.flatMap(({ document, placed }) =>
-    document.kind === 'Policy' ? [compiler.compile({ document, placed })] : [],
-  );
-  compiler.checkUnused();
+  const roles = documents.flatMap(({ document }) => (document.kind === 'Role' ? [document.metadata.name] : []));
+  for (const placed of documents) {
+    checkDocument(placed, { context, roles: new Set(roles) }, problems);
+    checkConditions(placed, problems);
+  }
   if (problems.any) return { ok: false, problems: problems.list() };
-  const plain = documents.map(({ document }) => document);
   const warnings = new Problems();
   for (const { document, placed } of documents) reviewWarning(document, placed, nowMs, warnings);
-  return {
-    ok: true,
-    policies: new CompiledPolicySet({ hash: revisionOf(plain), documents: plain, policies }),
-    warnings: warnings.list(),
-  };
+  const revision = revisionOf(documents.map(({ document }) => document));
+  return { ok: true, bundle: { revision, documents: documents.map(withLines) }, warnings: warnings.list() };
+}
+
+/**
+ * The second half: yields after each policy, so that a process that serves can do other things in between.
+ *
+ * @throws SluiceError `policy-bundle-unusable` for what `checkPolicies` did not make
+ */
+export function* assemblePolicies({ revision, documents }: PolicyBundle): Generator<void, PolicySet> {
+  const compiler = new Compiler(documents);
+  const policies: CompiledPolicy[] = [];
+  for (const { document, path, lines } of documents) {
+    if (document.kind === 'Policy') policies.push(compiler.compile({ document, path, lines }));
+    yield;
+  }
+  return new CompiledPolicySet({ hash: revision, documents: documents.map(({ document }) => document), policies });
+}
+
+function withLines({ document, placed }: Placed<PolicyDocument | RoleDocument>): CheckedDocument {
+  const linesOf = (effect: 'allow' | 'deny'): readonly number[] =>
+    (document.spec[effect] ?? []).map((_, index) => placed.placeOf(['spec', effect, index]).line);
+  return { document, path: placed.path, lines: { allow: linesOf('allow'), deny: linesOf('deny') } };
 }
 
 function byKindAndName(a: Placed<PolicyDocument | RoleDocument>, b: Placed<PolicyDocument | RoleDocument>): number {
@@ -87,25 +130,37 @@ function revisionOf(documents: readonly (PolicyDocument | RoleDocument)[]): stri
     .digest('hex');
 }
 
-type RuleOwner = PolicyDocument | RoleDocument;
+function checkConditions({ document, placed }: Placed<PolicyDocument | RoleDocument>, problems: Problems): void {
+  for (const effect of ['allow', 'deny'] as const) {
+    document.spec[effect]?.forEach(({ when }, index) => {
+      const compiled = when === undefined ? null : compileCondition(when);
+      if (compiled === null || compiled.ok) return;
+      const at = ['spec', effect, index, 'when'];
+      const start = placed.textStart(at);
+      const place =
+        start === null ? placed.placeOf(at) : { line: start.line, column: start.column + compiled.fault.offset };
+      const where = start === null ? ` (at character ${compiled.fault.offset + 1} of the condition)` : '';
+      problems.add({ path: placed.path, ...place, message: `${compiled.fault.message}${where}` });
+    });
+  }
+}
 
 /** Numbers the rules in one order over all policies, so that the rule a decision names does not depend on the order of files. */
 class Compiler {
-  readonly #roles: ReadonlyMap<string, Placed<RoleDocument>>;
-  readonly #problems: Problems;
-  /** One rule of a role stands in many policies; its condition is compiled, and its fault reported, once. */
-  readonly #conditions = new Map<RuleDocument, Condition | null>();
+  readonly #roles = new Map<string, CheckedDocument>();
+  /** One rule of a role stands in many policies; its condition is compiled once. */
+  readonly #conditions = new Map<RuleDocument, Condition>();
   #order = 0;
 
-  constructor(roles: ReadonlyMap<string, Placed<RoleDocument>>, problems: Problems) {
-    this.#roles = roles;
-    this.#problems = problems;
+  constructor(documents: readonly CheckedDocument[]) {
+    for (const one of documents) if (one.document.kind === 'Role') this.#roles.set(one.document.metadata.name, one);
   }
 
-  compile({ document, placed }: Placed<PolicyDocument>): CompiledPolicy {
+  compile(owner: CheckedDocument & { readonly document: PolicyDocument }): CompiledPolicy {
+    const { document } = owner;
     const { name } = document.metadata;
     const lapsesAtMs = lapseTimeMs(document);
-    const rules = this.#rules({ document, placed }, name, lapsesAtMs);
+    const rules = this.#rules(owner, name, lapsesAtMs);
     for (const role of [...new Set(document.spec.roles)].toSorted()) {
       const found = this.#roles.get(role);
       if (found !== undefined) rules.push(...this.#rules(found, `${name}/${role}`, lapsesAtMs));
@@ -113,17 +168,12 @@ class Compiler {
     return { name, subjects: document.spec.subjects.map(compileSubject), rules };
   }
 
-  /** Roles that no policy names are compiled for their faults. */
-  checkUnused(): void {
-    for (const role of this.#roles.values()) this.#rules(role, role.document.metadata.name, Infinity);
-  }
-
-  #rules({ document, placed }: Placed<RuleOwner>, policy: string, lapsesAtMs: number): CompiledRule[] {
+  #rules({ document, path, lines }: CheckedDocument, policy: string, lapsesAtMs: number): CompiledRule[] {
     return (['allow', 'deny'] as const).flatMap((effect) =>
       (document.spec[effect] ?? []).map((rule, index) => {
-        const source = `${placed.path}:${placed.placeOf(['spec', effect, index]).line}`;
+        const source = `${path}:${lines[effect][index] ?? 1}`;
         const ref: RuleRef = Object.freeze({ policy, effect, index, source });
-        const condition = this.#condition(rule, effect, index, placed);
+        const condition = this.#condition(rule);
         const owner = document.metadata.owner ?? '';
         const record = effect === 'allow' ? recordObligation((rule as AllowRuleDocument).record, owner) : null;
         return compileRule(rule, { order: this.#order++, ref, effect, condition, record, lapsesAtMs });
@@ -131,20 +181,18 @@ class Compiler {
     );
   }
 
-  #condition(rule: RuleDocument, effect: 'allow' | 'deny', index: number, placed: PlacedDocument): Condition | null {
+  #condition(rule: RuleDocument): Condition | null {
     if (rule.when === undefined) return null;
     const known = this.#conditions.get(rule);
     if (known !== undefined) return known;
     const compiled = compileCondition(rule.when);
-    const condition = compiled.ok ? compiled.condition : null;
-    this.#conditions.set(rule, condition);
-    if (compiled.ok) return condition;
-    const at = ['spec', effect, index, 'when'];
-    const start = placed.textStart(at);
-    const place =
-      start === null ? placed.placeOf(at) : { line: start.line, column: start.column + compiled.fault.offset };
-    const where = start === null ? ` (at character ${compiled.fault.offset + 1} of the condition)` : '';
-    this.#problems.add({ path: placed.path, ...place, message: `${compiled.fault.message}${where}` });
-    return null;
+    // Without its condition a rule would grant more than it says.
+    if (!compiled.ok)
+      throw new SluiceError(
+        'policy-bundle-unusable',
+        `A checked condition does not compile: ${compiled.fault.message}`,
+      );
+    this.#conditions.set(rule, compiled.condition);
+    return compiled.condition;
   }
 }
