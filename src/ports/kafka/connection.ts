@@ -80,7 +80,8 @@ export class ClientConnection {
     setTimeout(() => this.#socket.destroy(), 1_000).unref();
     this.#entrance.leave(reason);
     this.#parts.observer.connectionClosed(this.#parts.settings.name, reason);
-    this.#parts.logger.debug({ address: this.#arrival.address, reason }, 'connection closed');
+    const session = this.#entrance.session?.id;
+    this.#parts.logger.debug({ address: this.#arrival.address, session, reason }, 'connection closed');
     this.#signal();
     this.#onClosed(this);
   }

@@ -161,9 +161,16 @@ function decodeBody(fullName: string, version: number, payload: Buffer, offset: 
   const found = codec(fullName, version);
   const reader = new ByteReader(payload, offset, found.label);
   const message = found.read(reader);
-  reader.finish();
+  if (!openEnded.has(fullName)) reader.finish();
   return message;
 }
+
+/**
+ * Messages that stock clients send with bytes left over, which brokers do not look at. librdkafka, when it asks for all
+ * topics in a flexible version (`list_topics`, `kcat -L`), leaves three of the four bytes it had set aside for the length
+ * of the array. What is forwarded is written anew, without them.
+ */
+const openEnded: ReadonlySet<string> = new Set(['MetadataRequest']);
 
 const sizeBytes = 4;
 const frameBytesMin = 256;

@@ -283,3 +283,13 @@ test('a member subscription as bytes', () => {
   assert.deepEqual(decodeData('ConsumerProtocolSubscription', 1, bytes, 0).topics, ['t']);
   refused(() => decodeData('ConsumerProtocolSubscription', 4, bytes, 0), 'unsupported-version');
 });
+
+test("librdkafka's request for all topics, which has three bytes too many, is read as brokers read it", () => {
+  // 0 for "all topics" in the first of the four bytes set aside for a length; then what should stand behind it: true, false, no tags
+  const body = hex('00 00 00 00  01 00 00');
+  for (const version of [12, 13]) {
+    const { topics } = decodeRequest('Metadata', version, body, 0);
+    assert.equal(topics, null);
+  }
+  refused(() => decodeRequest('DescribeGroups', 5, hex('01 00 00 00'), 0), 'trailing-bytes');
+});

@@ -50,7 +50,9 @@ test('no message decodes from a part of its bytes, nor from its bytes and one mo
         const step = Math.max(1, Math.floor(body.length / prefixesMax));
         for (let length = 0; length < body.length; length += step)
           assertRefused(entry, body.subarray(0, length), 'truncated');
-        assertRefused(entry, Buffer.concat([body, Buffer.alloc(1)]), 'trailing-bytes');
+        // protocol.test.ts says why
+        if (!entry.label.startsWith('Metadata request'))
+          assertRefused(entry, Buffer.concat([body, Buffer.alloc(1)]), 'trailing-bytes');
       }
     });
   }
