@@ -9,13 +9,16 @@ import {
   auditStallMs,
 } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
-import type { CheckpointSettings } from '../model/settings.ts';
+import type { CheckpointSettings, RetentionSettings } from '../model/settings.ts';
 import { mustBeDurable } from './catalogue.ts';
 import { openTree } from './checkpoint/open.ts';
+import type { OpenedTree } from './checkpoint/open.ts';
 import type { EntryDraft } from './draft.ts';
 import { openFolder } from './files.ts';
 import type { LogFiles } from './files.ts';
 import { recoveries } from './recovery.ts';
+import { Retainer } from './retention/retainer.ts';
+import type { RetentionResult } from './retention/retainer.ts';
 import { Segments } from './segments.ts';
 import { AuditWriter } from './writer.ts';
 import type { WriterBounds } from './writer.ts';
@@ -37,6 +40,9 @@ export { queryLog } from './query/query.ts';
 export type { FoundEntry } from './query/query.ts';
 export { proveEntry, verifyProof } from './verify/prove.ts';
 export type { Proof, ProofReport } from './verify/prove.ts';
+export { previewRetention } from './retention/preview.ts';
+export type { RetentionPlan } from './retention/plan.ts';
+export type { RetentionResult } from './retention/retainer.ts';
 export { verifyLog } from './verify/verify.ts';
 export type { VerifyOptions, VerifyReport } from './verify/verify.ts';
 
@@ -68,6 +74,15 @@ export interface AuditLog {
 
 export interface AuditLogOptions {
   /** Made where it is missing (mode 0700); one gateway's alone. */
+/** The log with what its owner alone does. */
+export interface OwnedAuditLog extends AuditLog {
+  /**
+   * Removes what the policy lets go, now. @throws SluiceError `retention-off`, `hold-malformed`, `hold-unreadable`,
+   * `audit-tree-broken`, `audit-unavailable`: then nothing is removed
+   */
+  retain(): Promise<RetentionResult>;
+}
+
   readonly directory: string;
   readonly mode: 'strict' | 'available';
   readonly gatewayId: string;
@@ -77,6 +92,8 @@ export interface AuditLogOptions {
   readonly checkpoint?: CheckpointSettings;
 }
 
+  /** What is kept; absent: everything. Only of a log that is signed. */
+  readonly retention?: RetentionSettings;
 const defaultBounds: WriterBounds = {
   queueBytesMax: auditQueueBytesMax,
   queueBytesHardMax: auditQueueBytesHardMax,
@@ -98,7 +115,7 @@ export async function openAuditLog(
   options: AuditLogOptions,
   files?: LogFiles,
   bounds: Partial<WriterBounds & { readonly segmentBytesMax: number }> = {},
-): Promise<AuditLog> {
+): Promise<OwnedAuditLog> {
   let folder: LogFiles | null = null;
   try {
     folder = files ?? (await openFolder(options.directory));
@@ -121,7 +138,7 @@ async function openIn(
   folder: LogFiles,
   options: AuditLogOptions,
   bounds: Partial<WriterBounds & { readonly segmentBytesMax: number }>,
-): Promise<AuditLog> {
+): Promise<OwnedAuditLog> {
   const names = await folder.list();
   const found = await recoveries(folder);
   const segmentBytesMax = bounds.segmentBytesMax ?? auditSegmentBytesMax;
@@ -138,5 +155,35 @@ async function openIn(
     writer.append(draft);
   }
   for (const draft of tree?.drafts ?? []) writer.append(draft);
-  return writer;
+  const retainer = retainerFor(options, tree, writer);
+  retainer?.start();
+  return {
+    append: (draft) => writer.append(draft),
+    durable: () => writer.durable(),
+    status: () => writer.status(),
+    retain: () => retainer?.run() ?? Promise.reject(retentionOff()),
+    close: async () => {
+      await retainer?.stop();
+      await writer.close();
+    },
+  };
+}
+
+function retainerFor(options: AuditLogOptions, tree: OpenedTree | null, writer: AuditWriter): Retainer | null {
+  const { directory, retention: settings, clock, logger } = options;
+  if (tree === null || settings === undefined) return null;
+  return new Retainer({
+    ...tree,
+    directory,
+    settings,
+    clock,
+    logger,
+    append: (draft) => writer.append(draft),
+    durable: () => writer.durable(),
+    status: () => writer.status(),
+  });
+}
+
+function retentionOff(): SluiceError<'retention-off'> {
+  return new SluiceError('retention-off', 'Everything is kept: audit.retention says nothing of what may go.');
 }

@@ -126,6 +126,41 @@ const codes = Object.keys(catalogue).filter(isEventCode);
 function written(draft: EntryDraft): Entry {
   return JSON.parse(entryLine(draft, 'r.1', '/sluice/gw', time)) as Entry;
 }
+  'log.tombstone': {
+    first_index: 8,
+    entries: 8,
+    first_segment: 'audit-20260312-081502-000.jsonl',
+    last_segment: 'audit-20260312-081502-000.jsonl',
+    segments: [
+      {
+        name: 'audit-20260312-081502-000.jsonl',
+        first_index: 8,
+        entries: 8,
+        bytes: 4_711,
+        sha256: '0'.repeat(64),
+        first_time: time,
+        last_time: time,
+      },
+    ],
+    older: { segments: 0, bytes: 0 },
+    policy: 'keep 86400s',
+    subtrees: ['L9k2IA2XLjt0Pb7+DRh92GOq41WL1muFF5XLpHGHbf4='],
+    anchors: [],
+    key_changes: [{ index: 9, old_key: vkey, new_key: 'sluice/gw-1+new' }],
+    reports: [{ segment: 'audit-x', cause: 'not-closed', complete_bytes: 1, torn_bytes: 0, last_id: 'r.7' }],
+    first_run: 'r',
+    run: {
+      name: 'r',
+      next: 17,
+      last_id: 'r.16',
+      checkpoint_every_ms: 10_000,
+      closed: null,
+      gaps: [[3, 4]],
+      losses: [[3, 4, 2]],
+    },
+    sessions: [['7f1de1a4-7b52-4d0e-a0c0-5fd6c2a3f0d1', 4]],
+    sessions_more: 0,
+  },
 
 function example(code: EventCode): Entry {
   return written(auditEvent(code, examples[code]));
@@ -192,6 +227,7 @@ test('every code is said in one line that names what matters', () => {
   }
 });
 
+    'log.tombstone': /8 entries removed by retention \(keep 86400s\), .* positions 8 to 15/,
 test('an entry of another version or with broken data is shown, not thrown at the reader', () => {
   const entry = example('operation.denied');
   assert.match(renderEntry({ ...entry, type: 'dev.sluice.audit.flow.halted' }), /flow\.halted$/);
@@ -218,6 +254,7 @@ test('every code is emitted somewhere in the product', () => {
     .map((file) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'));
   const emitted = (code: string): boolean =>
     sources.some((source) => new RegExp(`(auditEvent|write)\\(\\s*'${code}'`).test(source));
+    'log.tombstone',
   assert.deepEqual(
     codes.filter((code) => !emitted(code)),
     [],

@@ -82,6 +82,69 @@ export type FlowData = {
   readonly requests: number;
 };
 
+/** A segment that retention removed. */
+export type GoneSegmentData = {
+  readonly name: string;
+  /** Position of its first entry in the tree. */
+  readonly first_index: number;
+  readonly entries: number;
+  /** Of the whole file, with what was no entry. */
+  readonly bytes: number;
+  /** SHA-256 of the whole file in hex, as `sha256sum` prints it. */
+  readonly sha256: string;
+  readonly first_time: string;
+  readonly last_time: string;
+};
+
+/** A run of the gateway as far as the end of what was removed. */
+export type RunStateData = {
+  readonly name: string;
+  /** The number that its next entry has. */
+  readonly next: number;
+  readonly last_id: string;
+  readonly checkpoint_every_ms: number | null;
+  /** What its `log.closed` says, once it did. */
+  readonly closed: { readonly entries: number; readonly lost: number } | null;
+  /** Numbers that are missing, both ends inclusive. */
+  readonly gaps: readonly (readonly [number, number])[];
+  /** Numbers that the gateway reported as lost: first, last, how many of them. */
+  readonly losses: readonly (readonly [number, number, number])[];
+};
+
+/** What stands in the log for a stretch of segments that retention removed, all that a verifier needs of them included. */
+export type TombstoneData = {
+  /** Position in the tree of the first entry that is gone. */
+  readonly first_index: number;
+  readonly entries: number;
+  readonly first_segment: string;
+  readonly last_segment: string;
+  /** Oldest first; those beyond 500 are counted in `older` alone: an earlier tombstone told of each. */
+  readonly segments: readonly GoneSegmentData[];
+  readonly older: { readonly segments: number; readonly bytes: number };
+  /** What the policy says: `keep 400d`, `maxBytes 100000000000`. */
+  readonly policy: string;
+  /** Hashes of the perfect subtrees between `first_index`, each of `anchors` and the end, in base64. */
+  readonly subtrees: readonly string[];
+  /** Sizes within the stretch at which a checkpoint stays that verifiers need: those that two keys signed. */
+  readonly anchors: readonly number[];
+  readonly key_changes: readonly { readonly index: number; readonly old_key: string; readonly new_key: string }[];
+  /** Reports (`log.recovered`) within the stretch about segments outside it. */
+  readonly reports: readonly {
+    readonly segment: string;
+    readonly cause: string;
+    readonly complete_bytes: number;
+    readonly torn_bytes: number;
+    readonly last_id: string;
+  }[];
+  /** The run that wrote the first segment of the stretch. */
+  readonly first_run: string;
+  readonly run: RunStateData;
+  /** Sessions that were open at the end, and their last `seq`. */
+  readonly sessions: readonly (readonly [string, number])[];
+  /** Open sessions beyond those listed. */
+  readonly sessions_more: number;
+};
+
 /** `data` by code. */
 export type EventData = {
   readonly 'gateway.started': {
@@ -198,3 +261,4 @@ export type EventData = {
 };
 
 export type EventCode = keyof EventData;
+  readonly 'log.tombstone': TombstoneData;

@@ -65,7 +65,7 @@ function segmentFile(file: FileHandle): SegmentFile {
 }
 
 /** A new file's name survives a power cut only once its folder is synced. */
-async function syncFolder(directory: string): Promise<void> {
+export async function syncFolder(directory: string): Promise<void> {
   const folder = await open(directory, 'r');
   try {
     await folder.sync();

@@ -185,3 +185,4 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     lost: count,
   }),
 };
+  'log.tombstone': tombstone,

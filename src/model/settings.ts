@@ -138,6 +138,22 @@ export interface AuditSettings {
   /** Length of a flow window. */
   readonly windowMs: number;
   readonly checkpoint: CheckpointSettings;
+  /** Absent: nothing is ever removed. */
+  readonly retention?: RetentionSettings;
+}
+
+/** What of the audit log is kept. Segments go whole, and only behind a tombstone that was signed. */
+export interface RetentionSettings {
+  /** Since a segment's last entry. */
+  readonly keepMs?: number;
+  /** Of all segments together; the oldest go first. */
+  readonly maxBytes?: number;
+  /** Time between two looks. */
+  readonly everyMs: number;
+  /** Segments and times that stay, as they are written. */
+  readonly hold: readonly string[];
+  /** More of them, one per line, read at each look. */
+  readonly holdFile?: string;
 }
 
 /** How the audit log is signed. */

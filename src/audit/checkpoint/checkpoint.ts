@@ -64,6 +64,13 @@ export function signedBy(checkpoint: Checkpoint, keys: readonly VerifierKey[]): 
   return { by, wrong, time };
 }
 
+/** Whether two keys of the log signed it: it leads verifiers from the one to the other, and stays as long as the log. */
+export function isAnchor({ origin, note }: Checkpoint): boolean {
+  const ids = note.signatures.filter(({ name }) => name === origin).map(({ keyId }) => keyId.toString('hex'));
+  // Each key signs twice.
+  return new Set(ids).size > 2;
+}
+
 function malformed(why: string): SluiceError<'checkpoint-malformed'> {
   return new SluiceError('checkpoint-malformed', `This is no checkpoint: ${why}.`);
 }

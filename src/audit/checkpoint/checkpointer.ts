@@ -38,6 +38,8 @@ export class Checkpointer {
   /** Where in the tree the change of keys stands, once it does. */
   #keyChangedAt: number | null = null;
   #signedSize = -1;
+  /** The tree as it was signed last. */
+  #signed: TreeState;
   #signedAtMs = 0;
   #writing: Promise<void> | null = null;
   #failing = false;
@@ -47,6 +49,7 @@ export class Checkpointer {
     this.#options = options;
     this.#retiring = options.retiring;
     this.#range = CompactRange.from(state.range.size, state.range.hashes);
+    this.#signed = state;
     this.#segments = [...state.segments];
     this.#timer = setInterval(() => void this.#sign(), options.everyMs).unref();
   }
@@ -76,6 +79,28 @@ export class Checkpointer {
     const spaced = this.#options.clock.nowMs() - this.#signedAtMs >= auditCheckpointSpacingMs;
     // The first entries of a run at once: until then nothing proves that it began.
     if (this.#signedSize === -1 || (waiting >= this.#options.entries && spaced)) void this.#sign();
+  }
+
+  /** Segments as far as they are in the tree, oldest first; the last one may be written yet. */
+  get segments(): readonly SegmentInTree[] {
+    return [...this.#segments];
+  }
+
+  /** Signs what is on disk now. @returns entries under the newest checkpoint that is on disk */
+  async sign(): Promise<number> {
+    // One that is being written may be older than what the caller asks for.
+    await this.#writing;
+    await this.#sign();
+    return this.#signedSize;
+  }
+
+  /** Segments that retention is about to remove are no longer looked for at the next start. @throws system errors */
+  async forget(names: ReadonlySet<string>): Promise<void> {
+    await this.#writing;
+    const stays = ({ name }: SegmentInTree): boolean => !names.has(name);
+    this.#segments.splice(0, this.#segments.length, ...this.#segments.filter(stays));
+    this.#signed = { range: this.#signed.range, segments: this.#signed.segments.filter(stays) };
+    await this.#options.store.writeState(this.#signed);
   }
 
   /** The last checkpoint, over everything that is on disk. */
@@ -111,6 +136,7 @@ export class Checkpointer {
         push?.push(range.size, note);
       }
       this.#signedSize = range.size;
+      this.#signed = { range, segments };
       this.#signedAtMs = nowMs;
       if (!early) this.#retiring = null;
       if (this.#failing) logger.info({}, 'checkpoints of the audit log can be written again');

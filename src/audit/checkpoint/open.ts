@@ -10,13 +10,17 @@ import type { Checkpoint } from './checkpoint.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { makeKeyFile, readKeyFile } from './key-file.ts';
 import type { KeyFile } from './key-file.ts';
-import type { SignerKey } from './keys.ts';
+import type { SignerKey, VerifierKey } from './keys.ts';
 import { CheckpointPush } from './push.ts';
 import { CheckpointStore } from './store.ts';
 import { startTree } from './tree-start.ts';
 
 export interface OpenedTree {
   readonly checkpointer: Checkpointer;
+  readonly store: CheckpointStore;
+  /** The key in force, and all that the log was signed with. */
+  readonly key: SignerKey;
+  readonly keys: readonly VerifierKey[];
   /** What the log has to say about itself first. */
   readonly drafts: readonly EntryDraft[];
 }
@@ -34,7 +38,8 @@ export async function openTree(
   const { keys, exposed } = await keysFor(settings, newest, context.gatewayId);
   if (exposed) logger.warn({ file: settings.keyFile }, 'the audit key can be read by other users: chmod 600');
   const { key, retiring } = inForce(keys, newest, settings);
-  const start = await startTree(directory, await store.readState(), newest);
+  const verifiers = keys.map(({ verifier }) => verifier);
+  const start = await startTree(directory, await store.readState(), newest, verifiers);
   await store.writePublicKey(key.verifier.text);
   const push = settings.push === undefined ? null : new CheckpointPush(settings.push, logger);
   const { everyMs, entries } = settings;
@@ -53,7 +58,7 @@ export async function openTree(
     checkpoint_every_ms: everyMs,
     checkpoint_entries: entries,
   });
-  return { checkpointer, drafts: [opened, ...start.missing, ...changed] };
+  return { checkpointer, store, key, keys: verifiers, drafts: [opened, ...start.missing, ...changed] };
 }
 
 async function keysFor(settings: CheckpointSettings, newest: Checkpoint | null, gatewayId: string): Promise<KeyFile> {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { auditCheckpointFilesMax } from '../../lib/limits.ts';
 import { CompactRange } from '../merkle/compact-range.ts';
+import { isAnchor, parseCheckpoint } from './checkpoint.ts';
 
 export const checkpointFolder = 'checkpoints';
 
@@ -107,6 +108,16 @@ export class CheckpointStore {
     return this.#replace('log.vkey', `${text}\n`, false);
   }
 
+  /** Checkpoints whose trees end within a stretch that was removed: their roots can no longer be made. */
+  async removeWithin(first: number, end: number): Promise<void> {
+    await this.#remove(this.#sizes.filter((size) => first < size && size < end));
+  }
+
+  /** Files that are of no use any more, by name. */
+  async removeFiles(names: readonly string[]): Promise<void> {
+    for (const name of names) await rm(join(this.#folder, name), { force: true });
+  }
+
   /** By rename: a reader finds one whole text or the other, after a power cut too where it is `synced`. */
   async #replace(name: string, text: string, synced: boolean): Promise<void> {
     const draft = join(this.#folder, `${name}.new`);
@@ -122,8 +133,24 @@ export class CheckpointStore {
 
   async #thin(): Promise<void> {
     const older = this.#sizes.slice(0, this.#sizes.length / 2);
-    const gone = new Set(older.filter((_, index) => index % thinning !== 0));
+    await this.#remove(older.filter((_, index) => index % thinning !== 0));
+  }
+
+  async #remove(sizes: readonly number[]): Promise<void> {
+    const gone = new Set<number>();
+    for (const size of sizes) {
+      if (await this.#isAnchor(size)) continue;
+      await rm(join(this.#folder, checkpointName(size)), { force: true });
+      gone.add(size);
+    }
     this.#sizes = this.#sizes.filter((size) => !gone.has(size));
-    for (const size of gone) await rm(join(this.#folder, checkpointName(size)), { force: true });
+  }
+
+  async #isAnchor(size: number): Promise<boolean> {
+    try {
+      return isAnchor(parseCheckpoint(await readFile(join(this.#folder, checkpointName(size)))));
+    } catch {
+      return false;
+    }
   }
 }

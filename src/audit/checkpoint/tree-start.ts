@@ -8,7 +8,12 @@ import { leafHash } from '../merkle/hash.ts';
 import { linesOf } from '../read/lines.ts';
 import { listSegments } from '../read/segments.ts';
 import type { LogSegment } from '../read/segments.ts';
+import { logSteps } from '../read/steps.ts';
+import type { LogStep } from '../read/steps.ts';
+import { covers, findTombstones, neededTombstones, subtreesIn } from '../read/tombstones.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import type { VerifierKey } from './keys.ts';
+import { mustBePermitted } from './permits.ts';
 import type { SegmentInTree, TreeState } from './store.ts';
 
 export interface TreeStart extends TreeState {
@@ -26,16 +31,21 @@ export async function startTree(
   directory: string,
   state: TreeState | null,
   newest: Checkpoint | null,
+  keys: readonly VerifierKey[],
 ): Promise<TreeStart> {
   const quick = state !== null && newest !== null && continues(state, newest) ? state : null;
   const segments = await listSegments(directory, quick?.segments.at(-1)?.name);
-  const { range, done } = await replay(segments, quick, newest?.size ?? 0);
+  const steps = quick === null ? await allSteps(directory, keys) : stepsOf(segments);
+  const { range, done } = await replay(steps, quick, newest?.size ?? 0);
   if (newest !== null && quick === null) mustMatch(directory, done.signed, newest, range.size);
-  const missing = quick === null ? [] : await missingFrom(quick, segments);
+  const missing =
+    quick === null ? [] : await withoutRemoved(directory, await missingFrom(quick, segments), segments, keys);
   const gone = new Set(missing.map(({ segment }) => segment));
   return {
     range,
-    segments: [...(quick?.segments ?? []), ...done.segments].filter(isLast).filter(({ name }) => !gone.has(name)),
+    segments: [...(quick?.segments ?? []), ...done.segments]
+      .filter(isLast)
+      .filter(({ name }) => !gone.has(name) && (quick === null || segments.some((segment) => segment.name === name))),
     missing: missing.map(({ draft }) => draft),
   };
 }
@@ -55,13 +65,23 @@ interface Replayed {
   readonly done: { readonly segments: SegmentInTree[]; readonly signed: Uint8Array | null };
 }
 
-async function replay(segments: readonly LogSegment[], state: TreeState | null, signedSize: number): Promise<Replayed> {
+function stepsOf(segments: readonly LogSegment[]): LogStep[] {
+  return segments.map((segment) => ({ kind: 'segment', segment }));
+}
+
+async function replay(steps: readonly LogStep[], state: TreeState | null, signedSize: number): Promise<Replayed> {
   const range = state === null ? new CompactRange() : CompactRange.from(state.range.size, state.range.hashes);
   const known = new Map(state?.segments.map((segment) => [segment.name, segment]));
   const last = state?.segments.at(-1)?.name ?? '';
   const read: SegmentInTree[] = [];
   let signed = range.size === signedSize ? range.root() : null;
-  for (const { name, path, cutAt } of segments) {
+  for (const step of steps) {
+    if (step.kind === 'gone') {
+      for (const { start, level, hash } of subtreesIn(step.tombstone.data) ?? [])
+        if (range.size === start) range.append(hash, level);
+      continue;
+    }
+    const { name, path, cutAt } = step.segment;
     if (name < last) continue;
     const before = known.get(name);
     const first = before?.first ?? range.size;
@@ -111,6 +131,26 @@ async function missingFrom(
     found.push({ segment: segment.name, draft });
   }
   return found;
+}
+
+/** Where the state is older than a removal, as after a power cut, what is gone may have been removed by retention. */
+async function withoutRemoved<Missing extends { readonly segment: string }>(
+  directory: string,
+  missing: readonly Missing[],
+  segments: readonly LogSegment[],
+  keys: readonly VerifierKey[],
+): Promise<readonly Missing[]> {
+  if (missing.length === 0) return missing;
+  const present = new Set(segments.map(({ name }) => name));
+  const tombstones = neededTombstones(await findTombstones(segments), present);
+  await mustBePermitted(directory, tombstones, keys);
+  return missing.filter(({ segment }) => !tombstones.some(({ data }) => covers(data, segment)));
+}
+
+async function allSteps(directory: string, keys: readonly VerifierKey[]): Promise<readonly LogStep[]> {
+  const { steps, needed } = await logSteps(directory);
+  await mustBePermitted(directory, needed, keys);
+  return steps;
 }
 
 async function countLines(path: string): Promise<number> {

@@ -7,9 +7,9 @@ import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/logger.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { Entry } from '../../model/entry.ts';
-import type { CheckpointSettings } from '../../model/settings.ts';
+import type { CheckpointSettings, RetentionSettings } from '../../model/settings.ts';
 import { auditEvent, openAuditLog } from '../audit.ts';
-import type { AuditLog } from '../audit.ts';
+import type { AuditLog, OwnedAuditLog } from '../audit.ts';
 import { parseCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { VerifierKey } from '../checkpoint/keys.ts';
@@ -25,6 +25,7 @@ export interface OpenOptions extends Partial<CheckpointSettings> {
   readonly logger?: Logger;
   readonly segmentBytesMax?: number;
   readonly files?: LogFiles;
+  readonly retention?: Partial<RetentionSettings>;
 }
 
 /** A place for one; removed when the test ends. */
@@ -35,10 +36,12 @@ export async function signedLog(t: TestContext): Promise<SignedLog> {
 }
 
 /** Signed at the start and the end only, unless told otherwise. */
-export function openSigned({ log, key }: SignedLog, options: OpenOptions = {}): Promise<AuditLog> {
-  const { logger = silentLogger, segmentBytesMax, files, ...others } = options;
+export function openSigned({ log, key }: SignedLog, options: OpenOptions = {}): Promise<OwnedAuditLog> {
+  const { logger = silentLogger, segmentBytesMax, files, retention, ...others } = options;
   const checkpoint = { everyMs: 60_000, entries: 1_000_000, keyFile: key, ...others };
-  const all = { directory: log, mode: 'strict', gatewayId: 'gw 1', clock: systemClock, logger, checkpoint } as const;
+  const base = { directory: log, mode: 'strict', gatewayId: 'gw 1', clock: systemClock, logger, checkpoint } as const;
+  const kept = { retention: { everyMs: 3_600_000, hold: [], ...retention } };
+  const all = { ...base, ...(retention !== undefined && kept) };
   const bounds = { retryMs: 5, ...(segmentBytesMax !== undefined && { segmentBytesMax }) };
   return openAuditLog(all, files, bounds);
 }

@@ -16,7 +16,9 @@ import { checkpointFolder, checkpointName, checkpointSizes } from '../checkpoint
 import { hashBytes, leafHash } from '../merkle/hash.ts';
 import { ProofBuilder, inclusionHolds, inclusionRanges } from '../merkle/proof.ts';
 import { linesOf } from '../read/lines.ts';
-import { listSegments, parseEntry } from '../read/segments.ts';
+import { parseEntry } from '../read/segments.ts';
+import { logSteps } from '../read/steps.ts';
+import { endOf, subtreesIn } from '../read/tombstones.ts';
 
 const heading = 'c2sp.org/tlog-proof@v1';
 /** A tree of 2^53 leaves is so deep. */
@@ -55,10 +57,14 @@ export async function proveEntry(directory: string, id: string): Promise<Proof> 
   const note = await readFile(join(directory, checkpointFolder, checkpointName(size)));
   const checkpoint = parseCheckpoint(note);
   const builder = new ProofBuilder(inclusionRanges(index, size));
-  await eachLine(directory, (each, at) => {
-    if (at < size) builder.add(leafHash(each));
-    return at + 1 < size;
-  });
+  await eachLine(
+    directory,
+    (each, at) => {
+      if (at < size) builder.add(leafHash(each));
+      return at + 1 < size;
+    },
+    (hash, level) => builder.add(hash, level),
+  );
   const hashes = builder.proof();
   if (!inclusionHolds({ index, size, leaf: leafHash(line), root: checkpoint.root }, hashes)) {
     throw new SluiceError(
@@ -133,10 +139,21 @@ async function findEntry(directory: string, id: string): Promise<{ index: number
   return first;
 }
 
-/** Until `visit` says that it has enough. */
-async function eachLine(directory: string, visit: (line: Buffer, index: number) => boolean): Promise<void> {
+/** Until `visit` says that it has enough. @param pass called for the perfect subtrees of what retention removed */
+async function eachLine(
+  directory: string,
+  visit: (line: Buffer, index: number) => boolean,
+  pass: (hash: Buffer, level: number) => void = () => {},
+): Promise<void> {
   let index = 0;
-  for (const { path, cutAt } of await listSegments(directory)) {
+  for (const step of (await logSteps(directory)).steps) {
+    if (step.kind === 'gone') {
+      const { data } = step.tombstone;
+      for (const { hash, level } of subtreesIn(data) ?? []) pass(hash, level);
+      index = endOf(data);
+      continue;
+    }
+    const { path, cutAt } = step.segment;
     for await (const { lines } of linesOf(path, 0, cutAt)) {
       for (const line of lines) {
         if (!visit(line, index)) return;

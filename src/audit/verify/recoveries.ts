@@ -1,4 +1,6 @@
 import type { Entry } from '../../model/entry.ts';
+import type { TombstoneData } from '../events.ts';
+import { covers } from '../read/tombstones.ts';
 import type { Findings, Place } from './findings.ts';
 
 /** How a segment ends, as it is here. */
@@ -27,8 +29,23 @@ export class RecoveryCheck {
   /** Runs without `log.closed`, by their last entry. */
   readonly #unclosed: { readonly lastId: string; readonly at: Place }[] = [];
 
+  readonly #gone: TombstoneData[] = [];
+
   constructor(findings: Findings) {
     this.#findings = findings;
+  }
+
+  /** Behind a stretch that is gone: what it said about others still counts. */
+  resume(data: TombstoneData): void {
+    this.#gone.push(data);
+    for (const {
+      segment,
+      cause,
+      complete_bytes: completeBytes,
+      torn_bytes: tornBytes,
+      last_id: lastId,
+    } of data.reports)
+      this.#reports.set(segment, { cause, completeBytes, tornBytes, lastId });
   }
 
   entry(entry: Entry, code: string, at: Place): void {
@@ -77,7 +94,7 @@ export class RecoveryCheck {
     this.#finishRuns();
     const names = new Set(this.#segments.map(({ name }) => name));
     for (const [name, { completeBytes }] of this.#reports) {
-      if (!names.has(name) && completeBytes > 0)
+      if (!names.has(name) && completeBytes > 0 && !this.#gone.some((data) => covers(data, name)))
         this.#findings.add('completeness', 'missing-segment', `${name} is not here; a later run found it unfinished`, {
           file: name,
         });

@@ -1,4 +1,5 @@
 import type { Entry } from '../../model/entry.ts';
+import type { RunStateData } from '../events.ts';
 import type { Findings, Place } from './findings.ts';
 
 interface Gap {
@@ -42,6 +43,36 @@ export class RunCheck {
   /** Whether the run that is being read has reported losses: sessions of it may have gaps too. */
   get hasLosses(): boolean {
     return (this.#run?.losses.length ?? 0) > 0;
+  }
+
+  /** Where the run that is being read stands: what a tombstone carries on. */
+  state(): Pick<RunStateData, 'name' | 'next' | 'closed' | 'gaps' | 'losses'> | null {
+    const run = this.#run;
+    if (run === null) return null;
+    const { name, next, closed } = run;
+    return {
+      name,
+      next,
+      closed,
+      gaps: run.gaps.map(({ from, to }) => [from, to] as const),
+      losses: run.losses.map(({ from, to, count }) => [from, to, count] as const),
+    };
+  }
+
+  /**
+   * Goes on behind a stretch that is gone. The run that it began in was held to its end when the stretch was removed.
+   * @returns whether the run before the stretch had ended before it
+   */
+  resume(state: RunStateData, firstRun: string, at: Place): boolean {
+    const before = this.#run;
+    const ended = before !== null && before.name !== firstRun;
+    if (ended) this.finish();
+    else if (before !== null && before.name !== state.name) this.#finished.add(before.name);
+    const { name, next, closed } = state;
+    const gaps = state.gaps.map(([from, to]) => ({ from, to, at }));
+    const losses = state.losses.map(([from, to, count]) => ({ from, to, count }));
+    this.#run = { name, next, lastAt: at, gaps, losses, closed };
+    return ended;
   }
 
   /** @returns whether another run begins here */

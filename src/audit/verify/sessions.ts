@@ -13,6 +13,8 @@ interface Open {
 export class SessionCheck {
   readonly #findings: Findings;
   readonly #open = new Map<string, Open>();
+  /** Sessions that a tombstone counts and does not list. */
+  #untold = 0;
 
   constructor(findings: Findings) {
     this.#findings = findings;
@@ -22,7 +24,7 @@ export class SessionCheck {
   entry(entry: Entry, code: string, at: Place, lossy: boolean): void {
     const { session_id: id, seq } = entry.data;
     if (typeof id !== 'string' || typeof seq !== 'number') return;
-    const session = this.#open.get(id) ?? { seq: 0, skipped: 0, at };
+    const session = this.#open.get(id) ?? this.#begin(seq, at);
     if (seq <= session.seq) {
       this.#findings.add(
         'integrity',
@@ -51,6 +53,24 @@ export class SessionCheck {
       );
   }
 
+  #begin(seq: number, at: Place): Open {
+    if (seq === 1 || this.#untold === 0) return { seq: 0, skipped: 0, at };
+    this.#untold -= 1;
+    return { seq: seq - 1, skipped: 0, at };
+  }
+
+  /** Sessions that are open, with their last `seq`. */
+  state(): (readonly [string, number])[] {
+    return [...this.#open].map(([id, { seq }]) => [id, seq] as const);
+  }
+
+  /** Goes on behind a stretch that is gone. @param more how many sessions of it are not told: a gap cannot be seen in them */
+  resume(open: readonly (readonly [string, number])[], more: number, at: Place): void {
+    this.#open.clear();
+    for (const [id, seq] of open) this.#open.set(id, { seq, skipped: 0, at });
+    this.#untold = more;
+  }
+
   /** @param closed whether the run ended in good order: no session of it may then be open */
   runEnded(closed: boolean, lossy: boolean): void {
     if (closed) {
@@ -64,5 +84,6 @@ export class SessionCheck {
         );
     }
     this.#open.clear();
+    this.#untold = 0;
   }
 }

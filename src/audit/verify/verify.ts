@@ -11,8 +11,11 @@ import { parseCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { VerifierKey } from '../checkpoint/keys.ts';
 import { checkpointFolder, checkpointName, checkpointSizes } from '../checkpoint/store.ts';
+import { goneMeanwhile } from '../read/file-digest.ts';
 import { Findings } from './findings.ts';
 import type { Finding, Place } from './findings.ts';
+import { holdTombstones, isWithinGone, retiredOf } from './retired.ts';
+import type { Retired } from './retired.ts';
 import { scanLog } from './scan.ts';
 import type { Scan, ScanProgress } from './scan.ts';
 import { Trust } from './trust.ts';
@@ -24,6 +27,8 @@ export interface VerifyOptions {
   readonly known?: Checkpoint | null;
   /** The newest checkpoint must not be older than this at `nowMs`. */
   readonly maxAgeMs?: number;
+  /** Segments that retention removed sooner than this after their last entry are missing. */
+  readonly keepMs?: number;
   readonly nowMs?: number;
   readonly onProgress?: (progress: ScanProgress) => void;
 }
@@ -35,6 +40,8 @@ export interface VerifyReport {
   readonly completeness: 'complete' | 'gaps-reported' | 'incomplete';
   readonly entries: number;
   readonly segments: number;
+  /** What retention removed; `null`: nothing. `entries` counts it too. */
+  readonly retired: Retired | null;
   readonly checkpoints: number;
   /** Entries behind the newest checkpoint: not signed yet. */
   readonly unsigned: number;
@@ -73,15 +80,18 @@ export async function verifyLog(directory: string, options: VerifyOptions = {}):
     proved.map(({ checkpoint }) => checkpoint),
   );
   const newest = holdSignatures(found, proved, trust, findings);
+  holdTombstones(scan, newest?.checkpoint.size ?? 0, options.keepMs, findings);
   if (known !== null) holdKnown(known, scan, trust, findings);
   holdEnd(newest, Math.max(0, ...sizes), scan, options, findings);
-  const unproved = newest === null || pinned.length === 0;
+  // What cannot be compared with what the verifier saw is not proved to be the same.
+  const unproved = newest === null || pinned.length === 0 || findings.has('integrity', true);
   const integrity = findings.has('integrity', false) ? 'broken' : unproved ? 'unproved' : 'intact';
   return {
     integrity,
     completeness: completenessOf(findings),
     entries: scan.size,
     segments: scan.segments,
+    retired: retiredOf(scan),
     checkpoints: found.length,
     unsigned: scan.size - (newest?.checkpoint.size ?? 0),
     pinned: pinned.length > 0,
@@ -113,12 +123,6 @@ async function readCheckpoints(directory: string, findings: Findings): Promise<F
   return found;
 }
 
-/** A gateway that is running thins out the older ones. */
-function goneMeanwhile(error: unknown): null {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-  throw error;
-}
-
 /** The key that lies beside the log. Whoever can write there can put another. */
 async function ownKey(directory: string): Promise<VerifierKey[]> {
   try {
@@ -137,6 +141,8 @@ function holdRoots(found: readonly Found[], scan: Scan, findings: Findings): Fou
   for (const one of found) {
     const { size, root } = one.checkpoint;
     const here = scan.roots.get(size);
+    // Its signature is held all the same.
+    if (isWithinGone(size, scan)) continue;
     if (here === undefined) {
       const message = `a checkpoint was signed over ${size} entries, and ${scan.size} are here`;
       findings.add('completeness', 'missing-entries', message, scan.last ?? one.at);
@@ -185,6 +191,14 @@ function holdKnown(known: Checkpoint, scan: Scan, trust: Trust, findings: Findin
       'known-unknown-key',
       'the checkpoint kept from the last time is signed by no key that is trusted for it',
       null,
+    );
+  else if (isWithinGone(known.size, scan))
+    findings.add(
+      'integrity',
+      'known-removed',
+      `the checkpoint kept from the last time, of ${known.size} entries, ends within what retention removed since: the log cannot be compared with it`,
+      null,
+      true,
     );
   else if (here === undefined)
     findings.add(
