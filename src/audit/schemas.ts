@@ -89,6 +89,61 @@ const flow = z
   })
   .describe('what flowed: disjoint offset ranges with both ends inclusive, record count, bytes, requests');
 
+const gap = z.tuple([count, count]);
+const runState = z.strictObject({
+  name: z.string(),
+  next: count,
+  last_id: z.string(),
+  checkpoint_every_ms: count.nullable(),
+  closed: z.strictObject({ entries: count, lost: count }).nullable(),
+  gaps: z.array(gap),
+  losses: z.array(z.tuple([count, count, count])),
+});
+
+const goneSegment = z.strictObject({
+  name: z.string(),
+  first_index: count,
+  entries: count,
+  bytes: count,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  first_time: z.string(),
+  last_time: z.string(),
+});
+
+const tombstone = z.strictObject({
+  first_index: count.describe('position in the tree of the first entry that is gone'),
+  entries: z.int().positive().describe('how many are gone'),
+  first_segment: z.string(),
+  last_segment: z.string(),
+  segments: z
+    .array(goneSegment)
+    .describe('name, first position, entries, bytes, SHA-256 of the file and times of each, the newest 500'),
+  older: z.strictObject({ segments: count, bytes: count }).describe('those that earlier tombstones told of'),
+  policy: z.string().describe('what `audit.retention` says'),
+  subtrees: z.array(z.base64()).describe('roots of the perfect subtrees that the stretch is made up of'),
+  anchors: z
+    .array(count)
+    .describe('sizes within the stretch at which those subtrees are cut: a checkpoint stays there'),
+  key_changes: z
+    .array(z.strictObject({ index: count, old_key: z.string(), new_key: z.string() }))
+    .describe('`log.key-changed` within the stretch'),
+  reports: z
+    .array(
+      z.strictObject({
+        segment: z.string(),
+        cause: z.string(),
+        complete_bytes: count,
+        torn_bytes: count,
+        last_id: z.string(),
+      }),
+    )
+    .describe('`log.recovered` within the stretch about segments outside it'),
+  first_run: z.string().describe('the run that the stretch begins in'),
+  run: runState.describe('the run that it ends in, as far as it got'),
+  sessions: z.array(z.tuple([z.string(), count])).describe('sessions that were open at its end, with their last `seq`'),
+  sessions_more: count.describe('how many more were open'),
+});
+
 export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]> } = {
   'gateway.started': z.strictObject({
     version: z.string(),
