@@ -147,3 +147,14 @@ export const internedNames: number = 1_024;
 export const internedNameBytesMax: number = 255;
 /** One tagged field that is put together to be read; brokers' addresses are the largest, at some 50 bytes each. */
 export const gatheredTagBytesMax: number = 1_048_576;
+/** A recording's block is sealed once it has so many bytes, and never has more than the second. */
+export const recordingBlockBytes: number = 65_536;
+export const recordingBlockBytesMax: number = 1_048_576;
+/** Bytes of one session's recordings that may wait for the disk before its operations wait too (strict). */
+export const recordingQueueBytesMax: number = 8_388_608;
+/** Bytes of all recordings that may wait for the disk, and what was read in one go beyond it. More fails the recording (strict) or is not recorded and counted (available). */
+export const recordingQueueBytesHardMax: number = 134_217_728;
+/** A session that lasts longer goes on in another recording, so that retention can take the older ones. */
+export const recordingSpanMs: number = 86_400_000;
+/** One item of a recording when it is read: a frame, and what is told of it. */
+export const recordingItemBytesMax: number = 402_653_184;

@@ -33,7 +33,7 @@ const approval = closed('approval', {
 const levels = ['none', ...recordLevels] as const;
 const recordLevel = z.enum(['none', 'metadata', 'reference', 'full'], `Write one of ${levels.join(', ')}.`);
 /** `record: full`, or a map that says more. */
-const record: z.ZodType<RecordDocument> = z.union(
+const recordShape: z.ZodType<RecordDocument> = z.union(
   [
     recordLevel,
     closed('record', {
@@ -64,7 +64,7 @@ export const obligationShape: ObligationShape = {
   onMaskError: z
     .literal('deny', 'Write onMaskError: deny. A record that cannot be masked is never passed on.')
     .optional(),
-  record: record.optional(),
+  record: recordShape.optional(),
   limit: closed('limit', { bytesPerSecond: size.optional(), requestsPerSecond: count.optional() })
     .refine((limit) => Object.keys(limit).length > 0, 'Write bytesPerSecond or requestsPerSecond.')
     .optional(),
