@@ -38,11 +38,11 @@ export { outcomes } from './query/filter.ts';
 export type { EntryFacts, Outcome, QueryFilter } from './query/filter.ts';
 export { queryLog } from './query/query.ts';
 export type { FoundEntry } from './query/query.ts';
-export { proveEntry, verifyProof } from './verify/prove.ts';
-export type { Proof, ProofReport } from './verify/prove.ts';
 export { previewRetention } from './retention/preview.ts';
 export type { RetentionPlan } from './retention/plan.ts';
 export type { RetentionResult } from './retention/retainer.ts';
+export { proveEntry, verifyProof } from './verify/prove.ts';
+export type { Proof, ProofReport } from './verify/prove.ts';
 export { verifyLog } from './verify/verify.ts';
 export type { VerifyOptions, VerifyReport } from './verify/verify.ts';
 
@@ -72,8 +72,6 @@ export interface AuditLog {
   close(): Promise<void>;
 }
 
-export interface AuditLogOptions {
-  /** Made where it is missing (mode 0700); one gateway's alone. */
 /** The log with what its owner alone does. */
 export interface OwnedAuditLog extends AuditLog {
   /**
@@ -83,6 +81,8 @@ export interface OwnedAuditLog extends AuditLog {
   retain(): Promise<RetentionResult>;
 }
 
+export interface AuditLogOptions {
+  /** Made where it is missing (mode 0700); one gateway's alone. */
   readonly directory: string;
   readonly mode: 'strict' | 'available';
   readonly gatewayId: string;
@@ -90,10 +90,10 @@ export interface OwnedAuditLog extends AuditLog {
   readonly logger: Logger;
   /** How the log is signed; absent: it is not, and nobody can prove anything with it. */
   readonly checkpoint?: CheckpointSettings;
-}
-
   /** What is kept; absent: everything. Only of a log that is signed. */
   readonly retention?: RetentionSettings;
+}
+
 const defaultBounds: WriterBounds = {
   queueBytesMax: auditQueueBytesMax,
   queueBytesHardMax: auditQueueBytesHardMax,

@@ -157,6 +157,14 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
     summary: 'Entries could not be kept while the log could not be written.',
     render: (data) => `${data.count} entries were lost between ${data.since} and ${data.until}: ${data.cause}`,
   },
+  'log.tombstone': {
+    severity: 'notice',
+    durable: true,
+    ocsfClass: ocsfLifecycle,
+    summary: 'Retention is about to remove segments. It stands for them: what can be verified stays so without them.',
+    render: (data) =>
+      `${data.entries} entries removed by retention (${data.policy}), ${data.first_segment} to ${data.last_segment}, positions ${data.first_index} to ${data.first_index + data.entries - 1}`,
+  },
   'log.closed': {
     severity: 'info',
     durable: false,
@@ -173,14 +181,6 @@ export function isEventCode(code: string): code is EventCode {
 /** Unknown codes must be durable too: an entry is not less important for being new. */
 export function mustBeDurable(code: string): boolean {
   return !isEventCode(code) || catalogue[code].durable;
-  'log.tombstone': {
-    severity: 'notice',
-    durable: true,
-    ocsfClass: ocsfLifecycle,
-    summary: 'Retention is about to remove segments. It stands for them: what can be verified stays so without them.',
-    render: (data) =>
-      `${data.entries} entries removed by retention (${data.policy}), ${data.first_segment} to ${data.last_segment}, positions ${data.first_index} to ${data.first_index + data.entries - 1}`,
-  },
 }
 
 /** One line for people: time, severity, code, what happened. An entry of another version is shown by its code alone. */

@@ -253,6 +253,7 @@ export type EventData = {
     readonly until: string;
     readonly cause: string;
   };
+  readonly 'log.tombstone': TombstoneData;
   readonly 'log.closed': {
     /** Entries of this run of the gateway, this one included. */
     readonly entries: number;
@@ -261,4 +262,3 @@ export type EventData = {
 };
 
 export type EventCode = keyof EventData;
-  readonly 'log.tombstone': TombstoneData;

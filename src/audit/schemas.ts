@@ -235,9 +235,9 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     until: instant,
     cause: z.string(),
   }),
+  'log.tombstone': tombstone,
   'log.closed': z.strictObject({
     entries: count.describe('entries of this run of the gateway, this one included'),
     lost: count,
   }),
 };
-  'log.tombstone': tombstone,
