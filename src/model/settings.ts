@@ -170,6 +170,22 @@ export interface CheckpointSettings {
   readonly push?: { readonly directory?: string; readonly command?: readonly [string, ...string[]] };
 }
 
+/** What is kept of sessions whose grants say `record`. */
+export interface RecordingSettings {
+  /** Folder of the recordings, shared by the gateway's processes. */
+  readonly directory: string;
+  /** What wraps the recordings' own keys; made with the first recording where there is none. */
+  readonly keyFile: string;
+  /** `strict` ends a session that cannot be recorded; `available` lets it go on, counts what was lost and says so. */
+  readonly mode: 'strict' | 'available';
+  /** Recordings whose policy names no retention are erased so long after their end; absent: never. */
+  readonly retentionMs?: number;
+  /** A recording goes on in a new file beyond it. */
+  readonly segmentBytesMax: number;
+  /** Nothing is recorded while the disk has less room than this. */
+  readonly freeBytesMin: number;
+}
+
 export interface TelemetrySettings {
   /** Metrics and health; absent: no listener. */
   readonly listen?: HostPort;
@@ -182,6 +198,8 @@ export interface Settings {
   readonly issuers: readonly IssuerSettings[];
   readonly policyDirectory: string;
   readonly audit: AuditSettings;
+  /** Absent: nothing can be recorded, and policies that ask for it are refused. */
+  readonly recording?: RecordingSettings;
   readonly telemetry: TelemetrySettings;
   /** How long a drain waits for requests in flight before it closes connections. */
   readonly drainTimeoutMs: number;
