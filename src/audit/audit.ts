@@ -30,6 +30,8 @@ export type * from './events.ts';
 export { catalogue, renderEntry } from './catalogue.ts';
 export { describeEvents, describeSession } from './describe.ts';
 export { codeOf, entryProblem } from './entry-shape.ts';
+export { RemoteAuditLog } from './remote-log.ts';
+export type { AuditBatch, AuditReceipt } from './remote-log.ts';
 export { parseCheckpoint } from './checkpoint/checkpoint.ts';
 export type { Checkpoint } from './checkpoint/checkpoint.ts';
 export { addKey, readKeyFile } from './checkpoint/key-file.ts';

@@ -38,6 +38,14 @@ const credential = { type: 'jwt', id: 'jti-1' };
 const examples: EventData = {
   'gateway.started': { version: '0.1.0', audit_mode: 'strict', ports: ['orders'], policy_revision: 'none' },
   'gateway.stopped': { reason: 'SIGTERM' },
+  'worker.died': {
+    worker: 3,
+    cause: 'signal SIGKILL',
+    connections: 12,
+    windows_may_be_missing: { start: time, end: time },
+    sessions: ['7f9c24e8-3b2a-4c1d-9e5f-0a1b2c3d4e5f'],
+  },
+  'worker.entries-lost': { worker: 3, count: 7 },
   'policy.loaded': { revision: 'b', previous_revision: 'a', documents: ['payments-readers'] },
   'policy.rejected': {
     revision_in_force: 'a',
@@ -200,6 +208,8 @@ test('every code is said in one line that names what matters', () => {
   const says: { readonly [Code in EventCode]: RegExp } = {
     'gateway.started': /0\.1\.0 started, ports orders/,
     'gateway.stopped': /SIGTERM/,
+    'worker.died': /worker 3 died \(signal SIGKILL\) with 12 connections of 1 sessions; .* may be missing/,
+    'worker.entries-lost': /worker 3 lost 7 entries/,
     'policy.loaded': /b in force instead of a: payments-readers/,
     'policy.rejected': /2 problem.*a stays in force: payments\.yaml:3:7 unknown key `alow`/,
     'session.opened': /user alice of corp at 10\.0\.0\.7 opened session .* on port orders \(PLAIN\)/,

@@ -36,6 +36,22 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
     summary: 'The gateway ends in good order.',
     render: (data) => `gateway stopped: ${data.reason}`,
   },
+  'worker.died': {
+    severity: 'error',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A worker process ended without being asked to. Flow windows that it had not told yet are missing.',
+    render: (data) =>
+      `worker ${data.worker} died (${data.cause}) with ${data.connections} connections of ${data.sessions.length + (data.sessions_more ?? 0)} sessions; ` +
+      `flow windows from ${data.windows_may_be_missing.start} to ${data.windows_may_be_missing.end} may be missing`,
+  },
+  'worker.entries-lost': {
+    severity: 'error',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A worker could not keep entries while the process that writes the log did not take them.',
+    render: (data) => `worker ${data.worker} lost ${data.count} entries`,
+  },
   'policy.loaded': {
     severity: 'notice',
     durable: true,

@@ -154,6 +154,18 @@ export type EventData = {
     readonly policy_revision: string;
   };
   readonly 'gateway.stopped': { readonly reason: string };
+  /** Its connections ended with it. What they moved in the windows that it had not told yet is not in the log. */
+  readonly 'worker.died': {
+    readonly worker: number;
+    readonly cause: string;
+    readonly connections: number;
+    /** Windows of the sessions below that ended in this time may be missing. */
+    readonly windows_may_be_missing: { readonly start: string; readonly end: string };
+    /** Sessions that had connections there; their other connections go on. */
+    readonly sessions: readonly string[];
+    readonly sessions_more?: number;
+  };
+  readonly 'worker.entries-lost': { readonly worker: number; readonly count: number };
   readonly 'policy.loaded': {
     readonly revision: string;
     readonly previous_revision: string;

@@ -152,6 +152,17 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     policy_revision: z.string(),
   }),
   'gateway.stopped': z.strictObject({ reason: z.string() }),
+  'worker.died': z.strictObject({
+    worker: z.int().positive().describe('its number: from 1, never used again within a run'),
+    cause: z.string(),
+    connections: count.describe('client connections that ended with it'),
+    windows_may_be_missing: z
+      .strictObject({ start: instant, end: instant })
+      .describe('flow windows of these sessions that ended in this time may not be in the log'),
+    sessions: z.array(z.uuid()).describe('sessions that had connections there'),
+    sessions_more: count.exactOptional().describe('sessions beyond those listed'),
+  }),
+  'worker.entries-lost': z.strictObject({ worker: z.int().positive(), count }),
   'policy.loaded': z.strictObject({
     revision: z.string(),
     previous_revision: z.string().describe('or `none`'),

@@ -109,3 +109,22 @@ export interface SessionView {
   /** Audit entries so far. */
   readonly entries: number;
 }
+
+/** What is asked before a connection joins a session. */
+export interface JoinRequest {
+  /** The same for all connections of one session, in every process. */
+  readonly sessionKey: string;
+  readonly principalKey: string;
+  readonly port: string;
+}
+
+/** `connections`: how many the principal has already, where there is no room for one more. */
+export type JoinAnswer = { readonly id: string } | { readonly connections: number };
+
+/** Where sessions are kept together whose connections are with several processes. */
+export interface SessionDirectory {
+  /** Rejects where the session cannot be known: the connection must be refused. */
+  join(request: JoinRequest): Promise<JoinAnswer>;
+  /** One connection of the session closed. */
+  leave(sessionId: string): void;
+}

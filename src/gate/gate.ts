@@ -4,19 +4,37 @@
  */
 import type { AuditLog } from '../audit/audit.ts';
 import type { Clock } from '../lib/clock.ts';
-import { SluiceError, messageOf } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
 import type { PolicySet } from '../policy/policy.ts';
 import type { Recordings } from '../recording/recording.ts';
 import { AuthenticationFailures } from './authentication-failures.ts';
-import type { AuthenticationFailure, Gate, GateObserver, GateSession, SessionView } from './contract.ts';
+import type {
+  AuthenticationFailure,
+  Gate,
+  GateObserver,
+  GateSession,
+  SessionDirectory,
+  SessionView,
+} from './contract.ts';
 import type { Session } from './session.ts';
-import { Sessions, sessionBounds } from './sessions.ts';
+import { Sessions, gateClosed, sessionBounds } from './sessions.ts';
 import type { SessionBounds } from './sessions.ts';
 
-export type { AuthenticationFailure, FlowAccount, Gate, GateObserver, GateSession, SessionView } from './contract.ts';
+export type {
+  AuthenticationFailure,
+  FlowAccount,
+  Gate,
+  GateObserver,
+  GateSession,
+  JoinAnswer,
+  JoinRequest,
+  SessionDirectory,
+  SessionView,
+} from './contract.ts';
+export { SessionRegistry } from './session-registry.ts';
 
 export interface GateOptions {
   /** The revision in force; `null` before the first: everything is denied. */
@@ -28,6 +46,8 @@ export interface GateOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly observer?: GateObserver;
+  /** What keeps sessions together where their connections are with several processes; absent: all are with this one. */
+  readonly directory?: SessionDirectory;
   /** Absent: nothing can be recorded. */
   readonly recordings?: Recordings;
 }
@@ -78,9 +98,8 @@ class SessionGate implements RunningGate {
   }
 
   async join(principal: Principal, client: ClientFacts, previous?: GateSession): Promise<GateSession> {
-    if (this.#closed)
-      throw new SluiceError('gate-closed', 'The gateway is ending and takes no new connections.', { retriable: true });
-    const session = this.#sessions.connect(principal, client);
+    if (this.#closed) throw gateClosed();
+    const session = await this.#sessions.join(principal, client);
     if (previous !== undefined) session.renewed(previous.id);
     try {
       await session.durable();

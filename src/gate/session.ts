@@ -17,6 +17,8 @@ import { SessionAccess, noRevision } from './session-access.ts';
 import { SessionTrail } from './trail.ts';
 
 export interface SessionParts {
+  /** Absent: one of its own. */
+  readonly id?: string;
   readonly policies: () => PolicySet | null;
   readonly audit: AuditLog;
   readonly mode: 'strict' | 'available';
@@ -39,7 +41,7 @@ export interface SessionParts {
  * A closed session denies everything: its last entry is written, and no operation may pass without one.
  */
 export class Session implements GateSession {
-  readonly id: string = randomUUID();
+  readonly id: string;
   readonly principal: Principal;
   readonly client: ClientFacts;
   readonly openedMs: number;
@@ -59,6 +61,7 @@ export class Session implements GateSession {
   #software: Pick<ClientFacts, 'softwareName' | 'softwareVersion'> | null = null;
 
   constructor(principal: Principal, client: ClientFacts, parts: SessionParts) {
+    this.id = parts.id ?? randomUUID();
     this.principal = principal;
     this.client = client;
     this.#parts = parts;

@@ -2,6 +2,7 @@ import { SluiceError } from '../lib/errors.ts';
 import { connectionsPerPrincipalMax, lingeringSessionsPerPrincipalMax, sessionLingerMs } from '../lib/limits.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
+import type { SessionDirectory } from './contract.ts';
 import { nameData } from './entry-data.ts';
 import { isOver } from './elapsed.ts';
 import { principalKey, sessionKey } from './session-key.ts';
@@ -26,14 +27,22 @@ export const sessionBounds: SessionBounds = {
   lingerMs: sessionLingerMs,
 };
 
+export type SessionsParts = Omit<SessionParts, 'id' | 'emptied' | 'failed' | 'left'> & {
+  /** Absent: all connections are with this process. */
+  readonly directory?: SessionDirectory;
+};
+
 /** The sessions of the gateway: found by key, opened by the first connection, closed some time after the last. */
 export class Sessions {
-  readonly #parts: Omit<SessionParts, 'emptied' | 'failed' | 'left'>;
+  readonly #parts: SessionsParts;
   readonly #bounds: SessionBounds;
   readonly #sessions = new Map<string, Session>();
   readonly #presences = new Map<string, Presence>();
+  /** Connections on their way into a session, by its key: it must not be closed as empty before they are there. */
+  readonly #expected = new Map<string, number>();
+  #ended = false;
 
-  constructor(parts: Omit<SessionParts, 'emptied' | 'failed' | 'left'>, bounds: SessionBounds) {
+  constructor(parts: SessionsParts, bounds: SessionBounds) {
     this.#parts = parts;
     this.#bounds = bounds;
   }
@@ -42,18 +51,34 @@ export class Sessions {
     return this.#sessions.values();
   }
 
-  /** @throws SluiceError `too-many-connections` */
-  connect(principal: Principal, client: ClientFacts): Session {
-    const presence = this.#presence(principal, client.port);
-    if (presence.connections >= this.#bounds.connectionsPerPrincipalMax) {
-      throw new SluiceError(
-        'too-many-connections',
-        `${principal.kind} ${nameData(principal.id)} of ${principal.issuer} already has ${presence.connections} connections to port ${client.port}. Close some, or give the jobs identities of their own.`,
-        { retriable: true },
-      );
-    }
+  /** @throws SluiceError `too-many-connections`, `gate-closed` */
+  async join(principal: Principal, client: ClientFacts): Promise<Session> {
+    const { directory } = this.#parts;
+    if (directory === undefined) return this.#connect(principal, client);
     const key = sessionKey(principal, client);
-    const session = this.#sessions.get(key) ?? this.#open(key, principal, client);
+    this.#expected.set(key, (this.#expected.get(key) ?? 0) + 1);
+    try {
+      const { port } = client;
+      const answer = await directory.join({ sessionKey: key, principalKey: principalKey(principal, port), port });
+      if ('connections' in answer) throw tooMany(principal, port, answer.connections);
+      if (this.#ended) {
+        directory.leave(answer.id);
+        throw gateClosed();
+      }
+      return this.#connect(principal, client, answer.id);
+    } finally {
+      const left = (this.#expected.get(key) ?? 0) - 1;
+      if (left > 0) this.#expected.set(key, left);
+      else this.#expected.delete(key);
+    }
+  }
+
+  #connect(principal: Principal, client: ClientFacts, id?: string): Session {
+    const presence = this.#presence(principal, client.port);
+    if (id === undefined && presence.connections >= this.#bounds.connectionsPerPrincipalMax)
+      throw tooMany(principal, client.port, presence.connections);
+    const key = sessionKey(principal, client);
+    const session = this.#sessions.get(key) ?? this.#open(key, principal, client, id);
     presence.connections += 1;
     presence.empty.delete(session);
     session.connect();
@@ -64,21 +89,24 @@ export class Sessions {
   sweep(nowMs: number): void {
     for (const [key, session] of this.#sessions) {
       session.sweep(nowMs);
-      if (session.connections === 0 && isOver(session.emptySinceMs, this.#bounds.lingerMs, nowMs))
-        this.#close(key, session);
+      const over = session.connections === 0 && isOver(session.emptySinceMs, this.#bounds.lingerMs, nowMs);
+      if (over && !this.#expected.has(key)) this.#close(key, session);
     }
   }
 
   closeAll(reason: string): void {
+    this.#ended = true;
     for (const [key, session] of this.#sessions) this.#close(key, session, reason);
   }
 
-  #open(key: string, principal: Principal, client: ClientFacts): Session {
+  #open(key: string, principal: Principal, client: ClientFacts, id?: string): Session {
     const session = new Session(principal, client, {
       ...this.#parts,
+      ...(id !== undefined && { id }),
       left: () => {
         const presence = this.#presence(principal, client.port);
         presence.connections -= 1;
+        if (id !== undefined) this.#parts.directory?.leave(id);
       },
       emptied: (empty) => this.#emptied(key, empty),
       failed: (failed, reason) => this.#end(key, failed, reason),
@@ -95,7 +123,8 @@ export class Sessions {
     empty.add(session);
     const [oldest] = empty;
     if (oldest === undefined || empty.size <= this.#bounds.emptyPerPrincipalMax) return;
-    this.#close(sessionKey(oldest.principal, oldest.client), oldest);
+    const oldestKey = sessionKey(oldest.principal, oldest.client);
+    if (!this.#expected.has(oldestKey)) this.#close(oldestKey, oldest);
   }
 
   /** Its connections close, and the next one opens another session. */
@@ -127,4 +156,16 @@ export class Sessions {
     presence?.empty.delete(session);
     if (presence !== undefined && presence.connections === 0 && presence.empty.size === 0) this.#presences.delete(key);
   }
+}
+
+function tooMany(principal: Principal, port: string, connections: number): SluiceError<'too-many-connections'> {
+  return new SluiceError(
+    'too-many-connections',
+    `${principal.kind} ${nameData(principal.id)} of ${principal.issuer} already has ${connections} connections to port ${port}. Close some, or give the jobs identities of their own.`,
+    { retriable: true },
+  );
+}
+
+export function gateClosed(): SluiceError<'gate-closed'> {
+  return new SluiceError('gate-closed', 'The gateway is ending and takes no new connections.', { retriable: true });
 }

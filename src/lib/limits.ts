@@ -62,6 +62,8 @@ export const auditNameCharsMax: number = 512;
 export const auditDetailCharsMax: number = 1_024;
 /** Groups of a principal that an audit entry lists. */
 export const auditGroupsMax: number = 100;
+/** Sessions that one audit entry lists. */
+export const auditSessionsMax: number = 100;
 /** Connections may come back to their session this long after the last of them left. */
 export const sessionLingerMs: number = 30_000;
 /** Sessions without a connection that are kept per principal; the oldest is closed beyond it. */
@@ -130,6 +132,14 @@ export const batchElementsMax: number = 1_000_000;
 export const shareSessionsPerConnectionMax: number = 100;
 /** Partitions of one share session. */
 export const shareSessionPartitionsMax: number = 100_000;
+/** Fetch sessions of one connection; a client has one. The oldest ends beyond it. */
+export const fetchSessionsPerConnectionMax: number = 4;
+/** Partitions of the fetch sessions of one connection, together; a fetch of more makes no session. */
+export const fetchSessionPartitionsMax: number = 100_000;
+/** Ids of fetch sessions that one connection was given and may still name to have them closed. */
+export const fetchSessionIdsPerConnectionMax: number = 16;
+/** Age at which the decision about the partitions of a fetch session is made again, though the revision is the same. */
+export const fetchSessionDecidedMs: number = 250;
 /** Members of consumer groups that one connection heartbeats for; what is known of the oldest is asked for again beyond it. */
 export const groupMembersPerConnectionMax: number = 100;
 /** A subscription's regular expression: its text, and what it compiles to. */
@@ -147,6 +157,13 @@ export const internedNames: number = 1_024;
 export const internedNameBytesMax: number = 255;
 /** One tagged field that is put together to be read; brokers' addresses are the largest, at some 50 bytes each. */
 export const gatheredTagBytesMax: number = 1_048_576;
+/** One message between the supervisor and a worker. The largest are audit entries of one turn, and pieces of a policy. */
+export const workerMessageBytesMax: number = 134_217_728;
+/** Connections that wait for a worker while none is up, and how long. */
+export const connectionsWithoutWorkerMax: number = 1_000;
+export const connectionWithoutWorkerMs: number = 10_000;
+/** Batches of audit entries of one worker on their way to the log; entries beyond them go with the next. */
+export const auditBatchesInFlightMax: number = 16;
 /** A recording's block is sealed once it has so many bytes, and never has more than the second. */
 export const recordingBlockBytes: number = 65_536;
 export const recordingBlockBytesMax: number = 1_048_576;
@@ -158,3 +175,13 @@ export const recordingQueueBytesHardMax: number = 134_217_728;
 export const recordingSpanMs: number = 86_400_000;
 /** One item of a recording when it is read: a frame, and what is told of it. */
 export const recordingItemBytesMax: number = 402_653_184;
+/** What answering a question about the audit log may take: threads, memory, and time unless more is asked for. */
+export const auditQueryThreadsMax: number = 4;
+export const auditQueryMemoryBytesMax: number = 1_073_741_824;
+export const auditQueryTimeoutMs: number = 60_000;
+/** Rows of one answer. */
+export const auditQueryRowsMax: number = 100_000;
+/** SQL that is asked. */
+export const auditQuerySqlCharsMax: number = 65_536;
+/** Of a segment that is being written, so much is read as it stands before what is whole of it is indexed. */
+export const auditQueryTailBytesMax: number = 4_194_304;
