@@ -56,6 +56,12 @@ export const normalisations: readonly Normalisation[] = [
     replace: nonEmpty('<member>'),
   },
   {
+    what: 'fetch session id',
+    reason: 'the broker draws it by lot',
+    fields: ['sessionId'],
+    replace: positive('<session>'),
+  },
+  {
     what: 'producer id',
     reason: 'counted by each cluster',
     fields: ['producerId', 'ongoingTxnProducerId'],

@@ -1,5 +1,5 @@
 /** What the table of the suite is made of: a row for each API, with the cases that every version of it goes through. */
-import type { ApiName, Draft, RequestMessages } from '../../../src/ports/kafka/protocol/protocol.ts';
+import type { ApiName, Draft, RequestMessages, ResponseMessages } from '../../../src/ports/kafka/protocol/protocol.ts';
 import type { At } from './at.ts';
 import type { Effect } from './effects.ts';
 import type { User } from './rules.ts';
@@ -14,8 +14,17 @@ export interface Case<N extends ApiName> {
   readonly to?: number;
   readonly prepare?: (at: At) => Promise<void>;
   readonly request: (at: At) => Draft<RequestMessages[N]>;
+  /** What follows on the same connection, in order; the answers to all of it are compared. */
+  readonly followedBy?: readonly Step<N>[];
   /** True where the API promises no answer (Produce with acks=0). */
   readonly noAnswer?: boolean;
+}
+
+export interface Step<N extends ApiName> {
+  /** What happens before it, on either side. */
+  readonly before?: (at: At) => Promise<void>;
+  /** @param answers what the side has answered so far */
+  readonly request: (at: At, answers: readonly ResponseMessages[N][]) => Draft<RequestMessages[N]>;
 }
 
 export interface Row<N extends ApiName> {

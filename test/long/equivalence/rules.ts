@@ -157,3 +157,45 @@ export function policyText(port: string): string {
   });
   return documents.map((document) => JSON.stringify(document)).join('\n---\n');
 }
+
+type Of<T> = NonNullable<T>[number & keyof NonNullable<T>];
+
+/** One more rule, as a broker takes it and finds it again: the user may not read this topic. */
+export function readDenial(
+  user: User,
+  topic: string,
+): {
+  readonly creation: Of<Draft<RequestMessages['CreateAcls']>['creations']>;
+  readonly filter: Of<Draft<RequestMessages['DeleteAcls']>['filters']>;
+} {
+  const same = { operation: operations.read, permissionType: denied };
+  const principal = `User:${user}`;
+  return {
+    creation: {
+      ...same,
+      resourceType: resourceTypes.topic,
+      resourceName: topic,
+      resourcePatternType: literal,
+      principal,
+      host: '*',
+    },
+    filter: {
+      ...same,
+      resourceTypeFilter: resourceTypes.topic,
+      resourceNameFilter: topic,
+      patternTypeFilter: literal,
+      principalFilter: principal,
+      hostFilter: '*',
+    },
+  };
+}
+
+/** The same rule, as the gateway takes it. */
+export function readDenialText(port: string, user: User, topic: string): string {
+  return JSON.stringify({
+    apiVersion: 'sluice/v1',
+    kind: 'Policy',
+    metadata: { name: `bar-${user}-${topic}` },
+    spec: { subjects: [{ group: user }], deny: [{ port, topics: [topic], actions: ['read'] }] },
+  });
+}

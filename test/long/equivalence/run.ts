@@ -3,6 +3,7 @@ import {
   type ApiName,
   type Draft,
   type RequestMessages,
+  type ResponseMessages,
   decodeResponse,
   encodeRequest,
 } from '../../../src/ports/kafka/protocol/protocol.ts';
@@ -112,16 +113,35 @@ interface Result {
 async function runOn(trial: Trial, side: Side, token: string): Promise<Result> {
   // Row and case come from one another, `trialsOf` pairs them: any API stands for all.
   const row = trial.row as unknown as Row<'Metadata'>;
-  const { request, prepare, as = 'alice', noAnswer = false } = trial.case as unknown as Case<'Metadata'>;
+  const {
+    request,
+    prepare,
+    as = 'alice',
+    followedBy = [],
+    noAnswer = false,
+  } = trial.case as unknown as Case<'Metadata'>;
   const at = new At(side, trial.version, token);
   await row.prepare?.(at);
   await prepare?.(at);
-  const frame = encodeRequest(row.api, trial.version, { correlationId: 4711, clientId: 'equivalence' }, request(at));
+  const frameOf = (message: ReturnType<typeof request>): Buffer =>
+    encodeRequest(row.api, trial.version, { correlationId: 4711, clientId: 'equivalence' }, message);
+  const frame = frameOf(request(at));
   try {
-    return { at, frame, answer: await ask(side, as, row.api, trial.version, frame, noAnswer) };
+    const answers = [await ask(side, as, row.api, trial.version, frame, noAnswer)];
+    for (const step of followedBy) {
+      await step.before?.(at);
+      const before = answers.map((answer) => (answer as { message: ResponseMessages['Metadata'] }).message);
+      answers.push(await ask(side, as, row.api, trial.version, frameOf(step.request(at, before)), false));
+    }
+    return { at, frame, answer: answers.length === 1 ? answers[0] : stepsOf(answers) };
   } catch (error) {
     throw new Error(`the ${side.name}: ${String(error)}`, { cause: error });
   }
+}
+
+/** Not as a list: the order of lists carries no meaning. */
+function stepsOf(answers: readonly unknown[]): Record<string, unknown> {
+  return Object.fromEntries(answers.map((answer, index) => [`step${index + 1}`, answer]));
 }
 
 async function ask(

@@ -6,6 +6,7 @@ import {
   type Draft,
   type RequestMessages,
   type ResponseMessages,
+  errorCodes,
   errorName,
 } from '../../../src/ports/kafka/protocol/protocol.ts';
 import type { User } from './rules.ts';
@@ -19,6 +20,8 @@ export interface SideAddresses {
   readonly admin: string;
   /** Opens and authenticates a connection of a user. */
   readonly open: (user: User) => Promise<WireClient>;
+  /** Forbids the user to read a topic, or takes that back. */
+  readonly bar: (user: User, topic: string, barred: boolean) => Promise<void>;
 }
 
 /** What a Java consumer of one topic would send; brokers read it. */
@@ -54,6 +57,18 @@ export class Side {
   drop(user: User): void {
     this.#clients.get(user)?.close();
     this.#clients.delete(user);
+  }
+
+  /** Forbids the user to read a topic, or takes that back; returns when it is in force. */
+  async bar(user: User, topic: string, barred: boolean): Promise<void> {
+    await this.#addresses.bar(user, topic, barred);
+    const probe = await this.#addresses.open(user);
+    const topics = [{ topic, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000 }] }];
+    await this.until(`${topic} ${barred ? 'barred' : 'free'} for ${user}`, async () => {
+      const { responses } = await probe.ask('Fetch', 4, { maxWaitMs: 1, minBytes: 0, topics });
+      return (responses[0]?.partitions[0]?.errorCode === errorCodes.TOPIC_AUTHORIZATION_FAILED) === barred;
+    });
+    probe.close();
   }
 
   async admin<N extends ApiName>(

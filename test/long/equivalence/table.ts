@@ -4,6 +4,7 @@ import { versionCaps } from './differences.ts';
 import type { AnyRow } from './row.ts';
 import { clusterRows } from './rows/cluster.ts';
 import { configRows } from './rows/configs.ts';
+import { fetchSessionRows } from './rows/fetch-sessions.ts';
 import { groupRows } from './rows/groups.ts';
 import { newerGroupRows } from './rows/newer-groups.ts';
 import { offsetRows } from './rows/offsets.ts';
@@ -15,6 +16,7 @@ import type { Trial } from './run.ts';
 
 export const table: readonly AnyRow[] = [
   ...recordRows,
+  ...fetchSessionRows,
   ...topicRows,
   ...groupRows,
   ...offsetRows,

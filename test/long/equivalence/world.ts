@@ -8,7 +8,7 @@ import { type KafkaCluster, startKafka } from '../../../harness/kafka.ts';
 import { WireClient } from '../../../harness/wire-client.ts';
 import { errorName } from '../../../src/ports/kafka/protocol/protocol.ts';
 import { At, sharedToken } from './at.ts';
-import { type User, aclCreations, policyText, users } from './rules.ts';
+import { type User, aclCreations, policyText, readDenial, readDenialText, users } from './rules.ts';
 import { Side, type SideAddresses } from './side.ts';
 
 export interface Lane {
@@ -80,6 +80,16 @@ function brokerAddresses(judge: KafkaCluster): SideAddresses {
       if (answer.errorCode !== 0) throw new Error(`${user} at the broker: ${errorName(answer.errorCode)}`);
       return client;
     },
+    async bar(user: User, topic: string, barred: boolean) {
+      const admin = await WireClient.connect(judge.bootstrap('plaintext'));
+      const { creation, filter } = readDenial(user, topic);
+      const [result] = barred
+        ? (await admin.ask('CreateAcls', 3, { creations: [creation] })).results
+        : (await admin.ask('DeleteAcls', 3, { filters: [filter] })).filterResults;
+      admin.close();
+      const code = result?.errorCode ?? -1;
+      if (code !== 0) throw new Error(`an ACL on ${topic}: ${errorName(code)}`);
+    },
   };
 }
 
@@ -95,6 +105,10 @@ function gatewayAddresses(scene: Scene): SideAddresses {
       const answer = await client.authenticate(await token);
       if (answer.errorCode !== 0) throw new Error(`${user} at the gateway: ${errorName(answer.errorCode)}`);
       return client;
+    },
+    async bar(user: User, topic: string, barred: boolean) {
+      const file = `bar-${user}-${topic}.yaml`;
+      await scene.applyPolicy(file, barred ? readDenialText('orders', user, topic) : '');
     },
   };
 }

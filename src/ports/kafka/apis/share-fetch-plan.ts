@@ -7,7 +7,8 @@ import {
   errorCodes,
 } from '../protocol/protocol.ts';
 import type { Exchange } from './handler.ts';
-import { PartitionSet, type ShareSession } from './share-sessions.ts';
+import { PartitionSet } from './partition-set.ts';
+import type { ShareSession } from './share-sessions.ts';
 
 export interface Refusal {
   /** Of fetching; 0 in the request that ends its session, which fetches nothing. */
@@ -41,7 +42,7 @@ export async function planShareFetch(
 ): Promise<SharePlan> {
   const { request, cluster } = exchange;
   const named = request.topics.map(({ topicId }) => topicId);
-  await cluster.resolveTopics([...named, ...session.withheld.topicIds(), ...session.granted.topicIds()]);
+  await cluster.resolveTopics([...named, ...session.withheld.topics(), ...session.granted.topics()]);
   const planning = new Planning(exchange, session, final);
   for (const topic of request.topics) planning.named(topic);
   if (!final) {
@@ -90,7 +91,7 @@ class Planning {
   sessionAgain(): void {
     const { granted, withheld } = this.#session;
     const before = [...granted.entries(), ...withheld.entries()];
-    for (const { topicId, partition } of before) {
+    for (const { topic: topicId, partition } of before) {
       if (this.#decided.has(topicId, partition) || this.#forgottenByClient.has(topicId, partition)) continue;
       const code = this.#codeFor(topicId, partition);
       if (code !== 0) this.#withhold(topicId, { partitionIndex: partition, acknowledgementBatches: [] }, code);
@@ -103,7 +104,7 @@ class Planning {
 
   /** Last, as a broker does it: a partition both named and forgotten is not in the session afterwards. */
   forgottenByClient(): void {
-    for (const { topicId, partition } of this.#forgottenByClient.entries()) {
+    for (const { topic: topicId, partition } of this.#forgottenByClient.entries()) {
       this.#session.granted.delete(topicId, partition);
       this.#session.withheld.delete(topicId, partition);
     }
@@ -111,15 +112,16 @@ class Planning {
 
   result(): SharePlan {
     const { topics, forgottenTopicsData } = this.#exchange.request;
-    const restored = this.#restored.byTopic().map(({ topicId, partitions }) => ({
+    const restored = this.#restored.byTopic().map(({ topic: topicId, partitions }) => ({
       topicId,
       partitions: partitions.map((partitionIndex) => ({ partitionIndex })),
     }));
+    const revoked = this.#revoked.byTopic().map(({ topic: topicId, partitions }) => ({ topicId, partitions }));
     const refused = this.#refusals.size > 0;
     return {
       changed: refused || restored.length > 0,
       topics: refused || restored.length > 0 ? mergedByTopic([...this.#topics, ...restored]) : topics,
-      forgotten: [...forgottenTopicsData, ...this.#revoked.byTopic()],
+      forgotten: [...forgottenTopicsData, ...revoked],
       refusals: refused ? this.#refusals : noRefusals,
     };
   }

@@ -6,55 +6,7 @@
  * session with its connection.
  */
 import { shareSessionsPerConnectionMax } from '../../../lib/limits.ts';
-
-/** Partitions by topic id. */
-export class PartitionSet {
-  readonly #topics = new Map<string, Set<number>>();
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  has(topicId: string, partition: number): boolean {
-    return this.#topics.get(topicId)?.has(partition) === true;
-  }
-
-  add(topicId: string, partition: number): void {
-    let partitions = this.#topics.get(topicId);
-    if (partitions === undefined) {
-      partitions = new Set();
-      this.#topics.set(topicId, partitions);
-    }
-    if (partitions.has(partition)) return;
-    partitions.add(partition);
-    this.#size += 1;
-  }
-
-  delete(topicId: string, partition: number): boolean {
-    const partitions = this.#topics.get(topicId);
-    if (partitions?.delete(partition) !== true) return false;
-    if (partitions.size === 0) this.#topics.delete(topicId);
-    this.#size -= 1;
-    return true;
-  }
-
-  topicIds(): Iterable<string> {
-    return this.#topics.keys();
-  }
-
-  /** Every partition as it is now; the set may be changed meanwhile. */
-  entries(): { readonly topicId: string; readonly partition: number }[] {
-    return [...this.#topics].flatMap(([topicId, partitions]) =>
-      Array.from(partitions, (partition) => ({ topicId, partition })),
-    );
-  }
-
-  /** For messages, which list partitions by topic. */
-  byTopic(): { topicId: string; partitions: number[] }[] {
-    return Array.from(this.#topics, ([topicId, partitions]) => ({ topicId, partitions: [...partitions] }));
-  }
-}
+import { PartitionSet } from './partition-set.ts';
 
 export class ShareSession {
   /** What the broker has in its session. */

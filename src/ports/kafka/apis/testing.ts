@@ -108,7 +108,7 @@ export async function ask<N extends ApiName>(
   };
 }
 
-function exchangeOf<N extends ApiName>(
+export function exchangeOf<N extends ApiName>(
   world: World,
   name: N,
   version: number,

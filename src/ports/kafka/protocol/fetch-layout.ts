@@ -19,6 +19,8 @@ export interface FetchLayout {
   readonly flexible: boolean;
   readonly topicIds: boolean;
   readonly brokers: boolean;
+  /** Whether the head has an error and a session's id. */
+  readonly sessions: boolean;
   /** From throttleTimeMs to the topics. */
   readonly headBytes: number;
   /** From the index to the aborted transactions. */
@@ -59,6 +61,7 @@ function layoutOf(version: number): FetchLayout {
     flexible,
     topicIds,
     brokers: version >= 16,
+    sessions: version >= 7,
     headBytes: version >= 7 ? 10 : 4,
     partitionHeadBytes,
     replicaBytes,

@@ -122,6 +122,7 @@ test('records are told when the last of them has passed, and only what stands in
   const scan = new FetchScan(payload.length, 12, log);
   scan.push(payload, 0, recordsEnd - 1);
   assert.deepEqual(log.events, [
+    ['head', 0, 0],
     ['topic', 'orders', 'AAAAAAAAAAAAAAAAAAAAAA'],
     ['partition', 4, 0],
   ]);
@@ -144,7 +145,7 @@ test('a connection that ends within records has what passed of them told', () =>
     scan.push(payload, 0, from + passed);
     scan.cut();
     assert.throws(() => scan.push(payload, from + passed), ProtocolError);
-    return log.events.slice(2)[0];
+    return log.events.slice(3)[0];
   };
   const two = batches[0].length + batches[1].length;
   assert.equal(cutAfter(60), undefined);

@@ -23,6 +23,8 @@ import { uuidBytes, zeroUuid } from './values.ts';
  * comes out of `push`, and ends the scan.
  */
 export interface FetchVisitor {
+  /** First, from version 7 on: what the answer says of the whole request. */
+  head?(errorCode: number, sessionId: number): void;
   /** From version 13 on the name is empty, before it the id is `zeroUuid`. */
   topic(name: string, topicId: string): void;
   /** Before the partition's records. */
@@ -148,8 +150,7 @@ export class FetchScan {
         this.#cursor.skip(correlationIdBytes);
         return this.#endStruct(unknownOnly, atHead);
       case atHead:
-        this.#cursor.skip(this.#layout.headBytes);
-        return this.#go(atTopics);
+        return this.#head();
       case atTopics:
         return this.#topics();
       case atTopic:
@@ -188,6 +189,15 @@ export class FetchScan {
     this.#tags.begin(section);
     this.#afterTags = state;
     return this.#go(atTags);
+  }
+
+  #head(): boolean {
+    const cursor = this.#cursor;
+    if (!cursor.take(this.#layout.headBytes)) return false;
+    if (this.#layout.sessions) {
+      this.#visitor.head?.(cursor.bytes.readInt16BE(cursor.at + 4), cursor.bytes.readInt32BE(cursor.at + 6));
+    }
+    return this.#go(atTopics);
   }
 
   #topics(): boolean {

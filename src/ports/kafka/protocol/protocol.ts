@@ -4,6 +4,7 @@
  */
 export type { ApiRow, SpecificationRow } from './apis.ts';
 export { apiByKey, apiByName, apis, specification } from './apis.ts';
+export { checkBrokerTables } from './broker-tables.ts';
 export type { BatchHeader } from './batch-header.ts';
 export { batches, codecOf, isControl, isTransactional } from './batch-header.ts';
 export type { CompressionCodec } from './compression.ts';
@@ -13,6 +14,8 @@ export { errorCodes } from './errors.gen.ts';
 export type { ScannedBroker } from './fetch-layout.ts';
 export type { FetchVisitor } from './fetch-scan.ts';
 export { FetchScan } from './fetch-scan.ts';
+export type { FetchRequestVisitor } from './fetch-walk.ts';
+export { walkFetch } from './fetch-walk.ts';
 export { FrameReader, type FrameSink } from './frames.ts';
 export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
 export {

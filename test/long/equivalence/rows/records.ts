@@ -103,7 +103,14 @@ export const recordRows: readonly AnyRow[] = [
       {
         name: 'session: begun',
         from: 7,
+        // A connection on which sessions were begun and not gone on with is given no more.
+        prepare: async (at) => at.side.drop('alice'),
         request: (at) => ({ ...fetching(at, ['read', 'none']), sessionId: 0, sessionEpoch: 0 }),
+      },
+      {
+        name: 'session: begun, all denied',
+        from: 7,
+        request: (at) => ({ ...fetching(at, ['write', 'none']), sessionId: 0, sessionEpoch: 0 }),
       },
       {
         name: 'session: not there',

@@ -19,6 +19,10 @@ export type FetchEvent = readonly [name: string, ...values: unknown[]];
 export class EventLog implements FetchVisitor {
   readonly events: FetchEvent[] = [];
 
+  head(errorCode: number, sessionId: number): void {
+    this.events.push(['head', errorCode, sessionId]);
+  }
+
   topic(name: string, topicId: string): void {
     this.events.push(['topic', name, topicId]);
   }
@@ -43,7 +47,7 @@ export class EventLog implements FetchVisitor {
 /** Throws `ProtocolError` as the decoder does. */
 export function expectedEvents(version: number, payload: Buffer): FetchEvent[] {
   const { message } = decodeResponse('Fetch', version, payload);
-  const events: FetchEvent[] = [];
+  const events: FetchEvent[] = version >= 7 ? [['head', message.errorCode, message.sessionId]] : [];
   for (const topic of message.responses) {
     events.push(['topic', topic.topic, topic.topicId]);
     for (const { partitionIndex, errorCode, records } of topic.partitions) {

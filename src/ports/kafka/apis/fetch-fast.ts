@@ -1,0 +1,195 @@
+/**
+ * The short way of a fetch: decided on the bytes that came, which then go on. It takes what needs no change (all of it
+ * permitted, its session where it should be) and leaves everything else, undecided, to the handler.
+ */
+import { fetchSessionPartitionsMax } from '../../../lib/limits.ts';
+import { type FetchRequestVisitor, walkFetch } from '../protocol/protocol.ts';
+import { type DeliveredFetch, deliver, scanOf } from './fetch-delivery.ts';
+import {
+  FetchSession,
+  type FetchSessions,
+  type SessionAnswer,
+  beginning,
+  fetchSessions,
+  finalEpoch,
+  goingOn,
+  initialEpoch,
+  isFull,
+  topicIdVersion,
+} from './fetch-session.ts';
+import type { Exchange, ForwardVerdict } from './handler.ts';
+
+/** A request that was not decoded. */
+export type FetchArrival = Pick<Exchange<'Fetch'>, 'version' | 'access' | 'cluster' | 'addresses' | 'connection'>;
+
+/**
+ * Decides about a request where it lies: its body begins at `headerBytes` of `payload`, whose memory must be the
+ * gateway's own until the request has left, for a client that makes nothing of sessions has its epoch put to -1 there.
+ *
+ * @returns `null` where the request has to be decoded and handled; nothing was decided or changed then
+ * @throws ProtocolError where the request's bytes make no sense
+ */
+export function decideFetch(
+  payload: Buffer,
+  headerBytes: number,
+  arrival: FetchArrival,
+): ForwardVerdict<'Fetch'> | null {
+  decision.arrive(arrival);
+  try {
+    if (!walkFetch(payload, headerBytes, arrival.version, decision) || !decision.usual) return null;
+    return decision.conclude(payload);
+  } finally {
+    decision.release();
+  }
+}
+
+/** One for all requests: each is decided within a call. */
+class Decision implements FetchRequestVisitor {
+  /** Whether what was seen so far can go on as it came. */
+  usual = true;
+  #arrival: FetchArrival | null = null;
+  #sessions: FetchSessions | null = null;
+  /** The session that the request goes on with. */
+  #session: FetchSession | null = null;
+  #sessionId = 0;
+  #epoch = finalEpoch;
+  #epochAt = -1;
+  #key = '';
+  #name = '';
+  /** What the request names beyond what its session holds: of each partition its topic's key and name, and its index. */
+  readonly #keys: string[] = [];
+  readonly #names: string[] = [];
+  readonly #partitions: number[] = [];
+  readonly #forgottenKeys: string[] = [];
+  readonly #forgottenPartitions: number[] = [];
+
+  arrive(arrival: FetchArrival): void {
+    this.usual = true;
+    this.#arrival = arrival;
+    this.#sessions = fetchSessions(arrival.connection);
+    this.#session = null;
+  }
+
+  begin(replicaId: number, sessionId: number, sessionEpoch: number, epochAt: number): void {
+    this.#sessionId = sessionId;
+    this.#epoch = sessionEpoch;
+    this.#epochAt = epochAt;
+    if (replicaId >= 0) this.usual = false;
+    const sessions = this.#sessions;
+    const arrival = this.#arrival;
+    if (sessions === null || arrival === null) return;
+    if (isFull(sessionEpoch)) {
+      if (sessionId !== 0 && !sessions.gave(sessionId)) this.usual = false;
+      return;
+    }
+    const byId = arrival.version >= topicIdVersion;
+    const session = sessions.errorOf(sessionId, sessionEpoch, byId) === 0 ? sessions.find(sessionId) : undefined;
+    if (session === undefined || session.withheld.size > 0 || session.mustDecide(arrival.access.session)) {
+      this.usual = false;
+      return;
+    }
+    this.#session = session;
+  }
+
+  topic(name: string, topicId: string): void {
+    const byId = this.#byId;
+    const known = byId ? this.#arrival?.cluster.topicName(topicId) : name;
+    if (known === undefined) this.usual = false;
+    this.#key = byId ? topicId : name;
+    this.#name = known ?? '';
+  }
+
+  partition(index: number): void {
+    if (!this.usual || this.#session?.granted.has(this.#key, index) === true) return;
+    // Asked without an entry: where it is denied, the handler asks, and then the log has it once.
+    if (this.#arrival?.access.sees('read', 'topic', this.#name, index) !== true) {
+      this.usual = false;
+      return;
+    }
+    this.#keys.push(this.#key);
+    this.#names.push(this.#name);
+    this.#partitions.push(index);
+  }
+
+  forgottenTopic(name: string, topicId: string): void {
+    this.#key = this.#byId ? topicId : name;
+  }
+
+  forgottenPartition(index: number): void {
+    this.#forgottenKeys.push(this.#key);
+    this.#forgottenPartitions.push(index);
+  }
+
+  conclude(payload: Buffer): ForwardVerdict<'Fetch'> | null {
+    const arrival = this.#arrival;
+    const sessions = this.#sessions;
+    if (arrival === null || sessions === null || !this.#permitted(arrival)) return null;
+    const session = this.#session;
+    if (session !== null) {
+      this.#bring(session);
+      sessions.used(session);
+      return verdict(arrival, goingOn(sessions, session));
+    }
+    sessions.drop(this.#sessionId);
+    const begins =
+      this.#epoch === initialEpoch && sessions.worthwhile && this.#partitions.length <= fetchSessionPartitionsMax;
+    if (begins) return verdict(arrival, beginning(sessions, this.#begun(arrival)));
+    if (this.#epoch === initialEpoch) payload.writeInt32BE(finalEpoch, this.#epochAt);
+    return verdict(arrival, null);
+  }
+
+  /** Nothing of a request is kept until the next. */
+  release(): void {
+    this.#arrival = null;
+    this.#sessions = null;
+    this.#session = null;
+    for (const list of [this.#keys, this.#names, this.#partitions, this.#forgottenKeys, this.#forgottenPartitions]) {
+      list.length = 0;
+    }
+  }
+
+  get #byId(): boolean {
+    return (this.#arrival?.version ?? 0) >= topicIdVersion;
+  }
+
+  /** Decides about what is named, with entries in the log. False where the handler has to see to it. */
+  #permitted({ access }: FetchArrival): boolean {
+    const session = this.#session;
+    if (session !== null && session.size + this.#partitions.length > fetchSessionPartitionsMax) return false;
+    for (let at = 0; at < this.#partitions.length; at += 1) {
+      if (!access.may('read', 'topic', this.#names[at] ?? '', this.#partitions[at])) return false;
+    }
+    return access.recorder === null;
+  }
+
+  #bring(session: FetchSession): void {
+    for (let at = 0; at < this.#partitions.length; at += 1) {
+      session.granted.add(this.#keys[at] ?? '', this.#partitions[at] ?? 0);
+    }
+    for (let at = 0; at < this.#forgottenPartitions.length; at += 1) {
+      session.forget(this.#forgottenKeys[at] ?? '', this.#forgottenPartitions[at] ?? 0);
+    }
+  }
+
+  #begun({ access }: FetchArrival): FetchSession {
+    const session = new FetchSession(this.#byId);
+    for (let at = 0; at < this.#partitions.length; at += 1) {
+      session.granted.add(this.#keys[at] ?? '', this.#partitions[at] ?? 0);
+    }
+    session.decided(access.session);
+    return session;
+  }
+}
+
+const decision = new Decision();
+
+function verdict(arrival: FetchArrival, settle: SessionAnswer | null): ForwardVerdict<'Fetch'> {
+  const { version, access, cluster, addresses } = arrival;
+  const { revision } = access.session;
+  const delivered: DeliveredFetch = { version, access, cluster, addresses, revision, refusals: [], settle };
+  return {
+    kind: 'forward',
+    onResponse: (response) => deliver(delivered, response),
+    streams: (payloadBytes) => (access.session.revision === revision ? scanOf(delivered, payloadBytes) : null),
+  };
+}
