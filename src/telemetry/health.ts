@@ -17,6 +17,8 @@ export interface GatewayState {
   readonly draining: boolean;
   /** Until everything is up and signals are heeded: whoever waits for readiness may then stop the gateway properly. */
   readonly starting?: boolean;
+  /** Absent where this process serves by itself. */
+  readonly workers?: { readonly wanted: number; readonly up: number; readonly crashLooping: boolean };
   readonly policy: { readonly revision: string; readonly lastLoadOk: boolean };
   readonly audit: { readonly writable: boolean; readonly lost: number; readonly mode: 'strict' | 'available' };
   readonly ports: readonly { readonly name: string; readonly ready: boolean; readonly detail: string }[];
@@ -30,6 +32,7 @@ export function gatewayReadiness(state: GatewayState): Readiness {
   const checks: HealthCheck[] = [
     ...(starting ? [{ name: 'process', ok: false, detail: 'starting' }] : []),
     ...(draining ? [{ name: 'process', ok: false, detail: 'draining: no new connections are taken' }] : []),
+    ...(state.workers === undefined ? [] : [workersCheck(state.workers)]),
     { name: 'policy', ok: true, detail: `revision ${policy.revision}${rejected}` },
     {
       name: 'audit',
@@ -46,4 +49,11 @@ export function gatewayReadiness(state: GatewayState): Readiness {
     })),
   ];
   return { ready: checks.every((check) => check.ok), checks };
+}
+
+/** One worker too few is no reason to send clients away: it is replaced within a moment. */
+function workersCheck({ wanted, up, crashLooping }: NonNullable<GatewayState['workers']>): HealthCheck {
+  const ok = up > 0 && !crashLooping;
+  const detail = crashLooping ? `${up} of ${wanted} up; they end as soon as they start` : `${up} of ${wanted} up`;
+  return { name: 'workers', ok, detail };
 }

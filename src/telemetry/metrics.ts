@@ -3,7 +3,10 @@
  * lists them.
  */
 import { Gauge, Registry, collectDefaultMetrics } from 'prom-client';
-import { Tally, Timing } from './tally.ts';
+import { familiesOf, renderFamilies } from './families.ts';
+import type { Family } from './families.ts';
+import { Tally, Timing, added } from './tally.ts';
+import type { Counted } from './tally.ts';
 
 /** What is read at the moment of a scrape, instead of being kept up to date. */
 export interface MetricSources {
@@ -19,6 +22,13 @@ export interface MetricSources {
     readonly keysAgeMs: number | null;
     readonly usable: boolean;
   }[];
+  /** Absent where this process serves by itself. */
+  workers?(): {
+    readonly wanted: number;
+    readonly up: number;
+    readonly replaced: number;
+    readonly connections: readonly { readonly worker: number; readonly connections: number }[];
+  };
   ports(): readonly {
     readonly port: string;
     readonly ready: boolean;
@@ -42,8 +52,28 @@ export interface Metrics {
   policyRejected(): void;
   /** Names what the scrape reads; until then those metrics are absent. */
   watch(sources: MetricSources): void;
-  /** The whole exposition in Prometheus' text form. */
-  render(): Promise<string>;
+  /** What this process counted and what it is, for another that renders it. */
+  snapshot(): Promise<MetricsSnapshot>;
+  /**
+   * The whole exposition in Prometheus' text form.
+   *
+   * @param workers what worker processes said, by their names: counts are added, what is about a process is labelled
+   * @param ended counts of those that are gone: a counter never goes back
+   */
+  render(workers?: ReadonlyMap<string, MetricsSnapshot>, ended?: Counts): Promise<string>;
+}
+
+/** By the name of the count. Plain values, which pass between processes. */
+export type Counts = Readonly<Record<string, Counted>>;
+
+export interface MetricsSnapshot {
+  readonly counts: Counts;
+  readonly process: readonly Family[];
+}
+
+export function addedCounts(all: readonly Counts[]): Counts {
+  const names = new Set(all.flatMap((counts) => Object.keys(counts)));
+  return Object.fromEntries(Array.from(names, (name) => [name, added(all.map((counts) => counts[name] ?? []))]));
 }
 
 export const metricsContentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
@@ -88,7 +118,8 @@ export function createMetrics(build: { readonly version: string; readonly gatewa
     policyLoads: new Tally('sluice_policy_loads_total', 'Loads of the policy files by result.', ['result']),
   };
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'sluice_' });
+  const processRegistry = new Registry();
+  collectDefaultMetrics({ register: processRegistry, prefix: 'sluice_' });
   new Gauge({
     name: 'sluice_build_info',
     help: 'Always 1; the labels say which gateway this is.',
@@ -99,12 +130,25 @@ export function createMetrics(build: { readonly version: string; readonly gatewa
     ...tallies,
     ...policyMetrics(registry, tallies.policyLoads),
     watch: (sources) => watchSources(registry, sources),
-    render: async () =>
-      (await registry.metrics()) +
-      Object.values(tallies)
-        .map((tally) => tally.render())
-        .join(''),
+    snapshot: async () => ({ counts: countsOf(tallies), process: await familiesOf(processRegistry) }),
+    async render(workers = new Map(), ended = {}) {
+      const counts = addedCounts([countsOf(tallies), ended, ...Array.from(workers.values(), (one) => one.counts)]);
+      const texts = Object.entries(tallies).map(([name, tally]) => tally.render(counts[name] ?? []));
+      return (await registry.metrics()) + (await processText(processRegistry, workers)) + texts.join('');
+    },
   };
+}
+
+function countsOf(tallies: Readonly<Record<string, Tally | Timing>>): Counts {
+  return Object.fromEntries(Object.entries(tallies).map(([name, tally]) => [name, tally.counted()]));
+}
+
+/** CPU, memory and event loop: of this process alone, or of each process under its name. */
+async function processText(registry: Registry, workers: ReadonlyMap<string, MetricsSnapshot>): Promise<string> {
+  if (workers.size === 0) return registry.metrics();
+  const processes = new Map([['supervisor', await familiesOf(registry)]]);
+  for (const [name, one] of workers) processes.set(name, one.process.slice());
+  return renderFamilies(processes, 'worker');
 }
 
 function policyMetrics(registry: Registry, loads: Tally): Pick<Metrics, 'policyLoaded' | 'policyRejected'> {
@@ -143,7 +187,7 @@ function policyMetrics(registry: Registry, loads: Tally): Pick<Metrics, 'policyL
 }
 
 function watchSources(registry: Registry, sources: MetricSources): void {
-  const gauge = <Label extends string>(
+  const gauge: MakeGauge = <Label extends string>(
     name: string,
     help: string,
     labelNames: Label[],
@@ -201,4 +245,24 @@ function watchSources(registry: Registry, sources: MetricSources): void {
   );
   perPort('sluice_connections', 'Client connections open now.', (status) => status.connections);
   perPort('sluice_upstream_brokers', 'Brokers known of the upstream.', (status) => status.brokers);
+  if (sources.workers !== undefined) watchWorkers(gauge, sources.workers);
+}
+
+type MakeGauge = <Label extends string>(
+  name: string,
+  help: string,
+  labelNames: Label[],
+  collect: (gauge: Gauge<Label>) => void,
+) => void;
+
+function watchWorkers(gauge: MakeGauge, workers: NonNullable<MetricSources['workers']>): void {
+  gauge('sluice_workers_wanted', 'Worker processes that there should be.', [], (made) => made.set(workers().wanted));
+  gauge('sluice_workers_up', 'Worker processes that take connections.', [], (made) => made.set(workers().up));
+  gauge('sluice_workers_replaced', 'Worker processes that died and were replaced since the start.', [], (made) =>
+    made.set(workers().replaced),
+  );
+  gauge('sluice_worker_connections', 'Client connections of each worker.', ['worker'], (made) => {
+    made.reset();
+    for (const { worker, connections } of workers().connections) made.set({ worker: String(worker) }, connections);
+  });
 }

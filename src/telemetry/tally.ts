@@ -3,6 +3,20 @@
  * each; these walk a small map per label and add a number. They render themselves in Prometheus' text form 0.0.4.
  */
 
+/** What one process counted: labels as rendered, and the numbers under them. Plain values, which pass between processes. */
+export type Counted = readonly (readonly [labels: string, values: readonly number[]])[];
+
+/** Number by number, label set by label set. */
+export function added(all: readonly Counted[]): Counted {
+  const sums = new Map<string, number[]>();
+  for (const [labels, values] of all.flat()) {
+    const sum = sums.get(labels);
+    if (sum === undefined) sums.set(labels, [...values]);
+    else values.forEach((value, index) => (sum[index] = (sum[index] ?? 0) + value));
+  }
+  return [...sums];
+}
+
 type Branch<Leaf> = Map<string, Branch<Leaf> | Leaf>;
 
 /** Distinct label sets that one metric keeps; what comes beyond them is counted under `other`. */
@@ -26,9 +40,14 @@ export class Tally {
     this.#labels.leaf(a, b, c).count += amount;
   }
 
-  render(): string {
-    const lines = [...this.#labels.leaves()].map(([labels, { count }]) => `${this.#name}{${labels}} ${count}`);
-    return header(this.#name, this.#help, 'counter') + lines.map((line) => `${line}\n`).join('');
+  counted(): Counted {
+    return Array.from(this.#labels.leaves(), ([labels, { count }]) => [labels, [count]]);
+  }
+
+  /** @param counted other than what this process counted itself */
+  render(counted: Counted = this.counted()): string {
+    const lines = counted.map(([labels, [count = 0]]) => `${this.#name}{${labels}} ${count}\n`);
+    return header(this.#name, this.#help, 'counter') + lines.join('');
   }
 }
 
@@ -59,9 +78,14 @@ export class Timing {
     leaf.counts[bucket] = (leaf.counts[bucket] ?? 0) + 1;
   }
 
-  render(): string {
+  counted(): Counted {
+    return Array.from(this.#labels.leaves(), ([labels, { sumSeconds, counts }]) => [labels, [sumSeconds, ...counts]]);
+  }
+
+  /** @param counted other than what this process measured itself */
+  render(counted: Counted = this.counted()): string {
     let out = header(this.#name, this.#help, 'histogram');
-    for (const [labels, { sumSeconds, counts }] of this.#labels.leaves()) {
+    for (const [labels, [sumSeconds = 0, ...counts]] of counted) {
       let cumulative = 0;
       counts.forEach((count, index) => {
         cumulative += count;

@@ -5,6 +5,6 @@ export { startTelemetryListener } from './listener.ts';
 export type { TelemetryListener } from './listener.ts';
 export { createLogger } from './logger.ts';
 export type { LogFormat, LogLevel } from './logger.ts';
-export { createMetrics } from './metrics.ts';
-export type { Metrics } from './metrics.ts';
+export { addedCounts, createMetrics } from './metrics.ts';
+export type { Counts, Metrics, MetricsSnapshot } from './metrics.ts';
 export { gateObserver, kafkaObserver } from './observers.ts';

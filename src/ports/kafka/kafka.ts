@@ -1,4 +1,5 @@
 /** The door of the Kafka port: settings and parts in, a running listener out. */
+import type { Socket } from 'node:net';
 import type { Gate } from '../../gate/gate.ts';
 import type { TokenVerifier } from '../../identity/identity.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -9,6 +10,7 @@ import { ClusterView } from './cluster.ts';
 import { Listener } from './listener.ts';
 import type { KafkaObserver } from './observer.ts';
 
+export { kafkaSockets } from './listener.ts';
 export type { KafkaObserver, RequestOutcome } from './observer.ts';
 
 export interface KafkaPortParts {
@@ -23,6 +25,10 @@ export interface KafkaPort {
   readonly name: string;
   /** Binds every socket, and begins to learn the upstream in the background. @throws SluiceError `listen-failed`, `tls-files-unusable` */
   start(): Promise<void>;
+  /** All of `start` but the sockets, which another process holds. @throws SluiceError `tls-files-unusable` */
+  prepare(): Promise<void>;
+  /** A connection from which nothing has been read. @param place which of `kafkaSockets` it came in by */
+  take(socket: Socket, place: number): void;
   /** Takes no new connection, lets requests in flight be answered for `timeoutMs` at the most, then closes. */
   drain(timeoutMs: number): Promise<void>;
   status(): {
@@ -42,19 +48,31 @@ export function createKafkaPort(settings: KafkaPortSettings, parts: KafkaPortPar
   );
   const addresses = createAddressBook(settings.advertise, settings.listen.port);
   const listener = new Listener({ settings, cluster, addresses, ...parts });
+  let prepared = false;
   return {
     name,
     async start() {
       await listener.start();
       cluster.start();
     },
+    async prepare() {
+      await listener.prepare();
+      prepared = true;
+      cluster.start();
+    },
+    take: (socket, place) => listener.take(socket, place),
     async drain(timeoutMs) {
       await listener.drain(timeoutMs);
       cluster.stop();
     },
     status() {
       const { ready, detail, brokers } = cluster.status();
-      return { ready: ready && listener.address !== null, detail, connections: listener.connections, brokers };
+      return {
+        ready: ready && (prepared || listener.address !== null),
+        detail,
+        connections: listener.connections,
+        brokers,
+      };
     },
     address() {
       return listener.address ?? { host: settings.listen.host, port: settings.listen.port };

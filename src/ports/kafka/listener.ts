@@ -6,7 +6,7 @@ import { type Server, type Socket, createServer } from 'node:net';
 import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import { authenticationTimeoutMs, unauthenticatedConnectionsMax } from '../../lib/limits.ts';
-import type { HostPort, ServerTlsSettings } from '../../model/settings.ts';
+import type { HostPort, KafkaPortSettings, ServerTlsSettings } from '../../model/settings.ts';
 import { nodeForServerName } from './addresses.ts';
 import { clientCertificate } from './client-certificate.ts';
 import type { BrokerTarget } from './cluster.ts';
@@ -49,20 +49,30 @@ export class Listener {
 
   /** @throws SluiceError `listen-failed`, `tls-files-unusable` */
   async start(): Promise<void> {
-    const { listen, advertise } = this.#parts.settings;
-    if (listen.tls !== undefined) await this.#startTls(listen.tls);
-    this.#readsDirectly = listen.tls === undefined && listen.proxyProtocol === 'off' && (await detectTakeOver());
+    await this.prepare();
     try {
-      this.#bound = await this.#open(listen.host, listen.port, 'bootstrap');
-      if (advertise.mode === 'ports') {
-        for (let index = 0; index < advertise.count; index++) {
-          await this.#open(listen.host, advertise.firstPort + index, advertise.firstNodeId + index);
-        }
+      for (const { host, port, target } of kafkaSockets(this.#parts.settings)) {
+        const bound = await this.#open(host, port, target);
+        this.#bound ??= bound;
       }
     } catch (error) {
       await this.stop('the port could not be opened');
       throw error;
     }
+  }
+
+  /** All of `start` but the sockets: they are another process's, and their connections come by `take`. @throws SluiceError `tls-files-unusable` */
+  async prepare(): Promise<void> {
+    const { listen } = this.#parts.settings;
+    if (listen.tls !== undefined) await this.#startTls(listen.tls);
+    this.#readsDirectly = listen.tls === undefined && listen.proxyProtocol === 'off' && (await detectTakeOver());
+  }
+
+  /** A connection from which nothing has been read yet. @param place which of `kafkaSockets` it came in by */
+  take(socket: Socket, place: number): void {
+    const at = kafkaSockets(this.#parts.settings)[place];
+    if (at === undefined || this.#draining) socket.destroy();
+    else this.#accept(socket, at.target);
   }
 
   /** No new connections; those there are answer what is in flight, for `timeoutMs` at the most. */
@@ -267,6 +277,22 @@ export class Listener {
     );
     this.#connections.add(connection);
   }
+}
+
+export interface KafkaSocket extends HostPort {
+  readonly target: BrokerTarget;
+}
+
+/** Where a port listens: for bootstrap first, then for each broker that may come. */
+export function kafkaSockets({ listen, advertise }: KafkaPortSettings): readonly KafkaSocket[] {
+  const { host, port } = listen;
+  const bootstrap: KafkaSocket = { host, port, target: 'bootstrap' };
+  if (advertise.mode !== 'ports') return [bootstrap];
+  const { firstPort, firstNodeId, count } = advertise;
+  const brokers = Array.from({ length: count }, (_, index): KafkaSocket => {
+    return { host, port: firstPort + index, target: firstNodeId + index };
+  });
+  return [bootstrap, ...brokers];
 }
 
 type ArrivalFacts = Pick<Arrival, 'target' | 'address' | 'addressPort'>;
