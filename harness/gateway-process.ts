@@ -18,6 +18,8 @@ export interface GatewayProcessOptions {
   readonly policies: Readonly<Record<string, string>>;
   /** As in `sluice.yaml`; default `30s`. */
   readonly drainTimeout?: string;
+  /** As in `sluice.yaml`; default `1h`. */
+  readonly maxSessionLifetime?: string;
 }
 
 export interface Memory {
@@ -36,10 +38,14 @@ export interface GatewayProcess {
   /** What it has written to its log so far. */
   log(): string;
   entries(): Entry[];
+  /** Folder of its audit log. */
+  readonly auditDirectory: string;
   memory(): Memory;
   signal(name: 'SIGTERM' | 'SIGINT' | 'SIGHUP'): void;
   /** Its exit code, once it has ended. */
   readonly ended: Promise<number>;
+  /** The same, or undefined while it runs. */
+  exitCode(): number | undefined;
   /** Ends it where it still runs, and removes its files. */
   stop(): Promise<void>;
 }
@@ -87,9 +93,11 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
     brokerAddress: (nodeId) => `127.0.0.1:${first + 1 + nodeId}`,
     log,
     entries: () => readEntries(join(folder, 'audit')),
+    auditDirectory: join(folder, 'audit'),
     memory: () => memoryOf(pid),
     signal: (name) => process.kill(pid, name),
     ended: guarded.ended,
+    exitCode: () => guarded.exitCode,
     stop,
   };
 }
@@ -116,7 +124,11 @@ function writeFiles(folder: string, options: GatewayProcessOptions, firstPort: n
         listen: `127.0.0.1:${firstPort}`,
         advertise: { host: '127.0.0.1', ports: `${firstPort + 1}-${firstPort + brokerPorts}`, firstNodeId: 0 },
         upstream: { bootstrap: options.kafka.bootstrap('plaintext').split(',') },
-        authentication: { mechanisms: ['OAUTHBEARER', 'PLAIN'], allowTokensWithoutTls: true },
+        authentication: {
+          mechanisms: ['OAUTHBEARER', 'PLAIN'],
+          allowTokensWithoutTls: true,
+          maxSessionLifetime: options.maxSessionLifetime ?? '1h',
+        },
       },
     ],
     identity: {

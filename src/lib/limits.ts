@@ -30,6 +30,14 @@ export const issuerDocumentBytesMax: number = 102_400;
 export const topicIdsMax: number = 1_000_000;
 /** Array elements of one message, over all its arrays; each becomes a value in memory, so bytes alone do not bound them. */
 export const messageElementsMax: number = 10_000_000;
+/** Elements of a keyed array, such as a request's topics, whose place in a broker's hash table is not looked at. */
+export const keyedElementsFreeMax: number = 128;
+/** Steps that a broker may take to move a keyed array into a larger table, and to place it in the first: some 100 ms. */
+export const keyedMovingStepsMax: number = 50_000_000;
+export const keyedPlacingStepsMax: number = 5_000_000;
+/** What is added to them for each element. */
+export const keyedMovingStepsPerElementMax: number = 1_000;
+export const keyedPlacingStepsPerElementMax: number = 10;
 /** Structures within structures of a message. Kafka's deepest schema has 5. */
 export const messageNestingMax: number = 16;
 /** Policy files in one folder, and their bytes together. */
@@ -173,6 +181,9 @@ export const recordingQueueBytesMax: number = 8_388_608;
 export const recordingQueueBytesHardMax: number = 134_217_728;
 /** A session that lasts longer goes on in another recording, so that retention can take the older ones. */
 export const recordingSpanMs: number = 86_400_000;
+/** Notices of commands that read or erase recordings: entered at a time, and the size of one. */
+export const recordingNoticesMax: number = 1_000;
+export const recordingNoticeBytesMax: number = 65_536;
 /** One item of a recording when it is read: a frame, and what is told of it. */
 export const recordingItemBytesMax: number = 402_653_184;
 /** What answering a question about the audit log may take: threads, memory, and time unless more is asked for. */
@@ -185,3 +196,7 @@ export const auditQueryRowsMax: number = 100_000;
 export const auditQuerySqlCharsMax: number = 65_536;
 /** Of a segment that is being written, so much is read as it stands before what is whole of it is indexed. */
 export const auditQueryTailBytesMax: number = 4_194_304;
+/** What other programs leave for the audit log: one file, how many are taken at once, and how often. */
+export const auditAccessFileBytesMax: number = 65_536;
+export const auditAccessFilesAtOnce: number = 1_000;
+export const auditAccessIntervalMs: number = 1_000;

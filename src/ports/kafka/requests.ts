@@ -19,6 +19,7 @@ import {
   type Draft,
   type RequestMessages,
   apiByKey,
+  checkBrokerTables,
   decodeRequest,
   encodeRequest,
   encodeResponse,
@@ -134,7 +135,8 @@ export class RequestPipeline {
   #refuseUnserved({ apiKey, apiVersion }: DecodedRequestHeader): void {
     const label = `${apiByKey(apiKey)?.name ?? `API ${apiKey}`} v${apiVersion}`;
     this.session.refuse('unsupported-api', `${label} is not served`, label);
-    this.#events.close(`${label} is not served`);
+    // The label is the client's to choose, and metrics count by what stands before the colon.
+    this.#events.close(`an API that is not served: ${label}`);
   }
 
   #run<N extends ApiName>(
@@ -145,6 +147,7 @@ export class RequestPipeline {
   ): Promise<void> | null {
     const version = header.apiVersion;
     const request = decodeRequest(handler.name, version, frame.subarray(4), header.headerBytes);
+    checkBrokerTables(handler.name, request);
     const { session } = this;
     const exchange: Exchange<N> = {
       name: handler.name,

@@ -4,6 +4,7 @@
  */
 export type { ApiRow, SpecificationRow } from './apis.ts';
 export { apiByKey, apiByName, apis, specification } from './apis.ts';
+export { checkBrokerTables } from './broker-tables.ts';
 export type { BatchHeader } from './batch-header.ts';
 export { batches, codecOf, isControl, isTransactional } from './batch-header.ts';
 export type { CompressionCodec } from './compression.ts';

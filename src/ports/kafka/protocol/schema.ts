@@ -43,6 +43,8 @@ export interface Field {
   readonly ignorable: boolean;
   /** Kept in the old encoding even in flexible versions: `client_id` (KIP-482). */
   readonly neverFlexible: boolean;
+  /** Brokers keep the elements of the array in a hash table, and this field is (part of) the key. */
+  readonly mapKey: boolean;
 }
 
 export interface Struct {
@@ -68,6 +70,7 @@ interface RawField {
   default?: string | number | boolean;
   ignorable?: boolean;
   flexibleVersions?: string;
+  mapKey?: boolean;
   fields?: RawField[];
 }
 
@@ -161,6 +164,7 @@ class StructBuilder {
       defaultText: raw.default === undefined ? undefined : String(raw.default),
       ignorable: raw.ignorable ?? false,
       neverFlexible: raw.flexibleVersions === 'none',
+      mapKey: raw.mapKey ?? false,
     };
   }
 
