@@ -10,7 +10,7 @@ import type { Clock } from '../src/lib/clock.ts';
 import { type Logger, silentLogger } from '../src/lib/logger.ts';
 import { type Gateway, startGateway } from '../src/main.ts';
 import type { Entry } from '../src/model/entry.ts';
-import type { AdvertiseSettings, KafkaPortSettings, Settings } from '../src/model/settings.ts';
+import type { AdvertiseSettings, KafkaPortSettings, RecordingSettings, Settings } from '../src/model/settings.ts';
 import { type CertificateAuthority, createCertificateAuthority } from './certificates.ts';
 import { type Idp, type IdpClient, startIdp } from './idp.ts';
 import type { KafkaOptions } from './kafka-options.ts';
@@ -35,6 +35,7 @@ export interface SceneOptions {
   readonly port?: PortOverrides;
   readonly logger?: Logger;
   readonly audit?: Partial<Settings['audit']>;
+  readonly recording?: Partial<RecordingSettings>;
   /** The gateway's; the system's by default. */
   readonly clock?: Clock;
   /** Default 2000. */
@@ -134,6 +135,14 @@ async function settingsOf(options: SceneOptions, ground: Ground): Promise<Settin
       windowMs: 1_000,
       checkpoint: { everyMs: 1_000, entries: 1_000, keyFile: join(folder, 'audit-key') },
       ...options.audit,
+    },
+    recording: {
+      directory: join(folder, 'recordings'),
+      keyFile: join(folder, 'recordings-key'),
+      mode: 'strict',
+      segmentBytesMax: 67_108_864,
+      freeBytesMin: 0,
+      ...options.recording,
     },
     telemetry: { listen: { host: '127.0.0.1', port: 0 }, logLevel: 'info' },
     drainTimeoutMs: options.drainTimeoutMs ?? 2_000,

@@ -31,6 +31,16 @@ const authorization = {
   rule: { policy: 'payments-readers', effect: 'deny', index: 0, source: 'payments.yaml:31' },
 } as const;
 const time = '2026-03-12T08:15:02.117Z';
+const recording = {
+  recording: '20260312-081502-0a1b2c3d4e5f',
+  session_id: about.session_id,
+  port: 'orders',
+  principal: { kind: 'user', id: 'alice', issuer: 'corp' },
+  level: 'full',
+  tags: { owner: 'risk', classification: 'pii', retention_ms: null },
+};
+const totals = { segments: 2, items: 30, records: 100, bytes: 70_000_000 };
+const lost = { items: 1, records: 5, bytes: 200 };
 const vkey = 'sluice/gw-1+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW';
 const credential = { type: 'jwt', id: 'jti-1' };
 
@@ -118,6 +128,26 @@ const examples: EventData = {
     last_time: time,
   },
   'log.entries-lost': { count: 7, first_id: 'r.4', last_id: 'r.10', since: time, until: time, cause: 'ENOSPC' },
+  'recording.started': recording,
+  'recording.rotated': { ...recording, segment: 1, bytes: 67_108_864, digest: '0'.repeat(64) },
+  'recording.closed': { ...recording, totals, digest: '0'.repeat(64) },
+  'recording.failed': { ...recording, cause: 'ENOSPC', totals, lost },
+  'recording.lost': { session_id: about.session_id, cause: 'ENOSPC', lost },
+  'recording.erased': { ...recording, cause: 'asked', by: 'root@gw-1', at: time },
+  'recording.read': { ...recording, purpose: 'replay', by: 'root@gw-1', at: time },
+  'log.queried': {
+    query_id: about.session_id,
+    asked_at: time,
+    by: { user: 'auditor', uid: 1001, host: 'gw-1', claimed: 'carol' },
+    kind: 'filter',
+    question: '{"topic":"payments"}',
+    digest: 'a'.repeat(64),
+    outcome: 'answered',
+    rows: 3,
+    more: false,
+    verified: false,
+    file_owner: 1001,
+  },
   'log.opened': { key: vkey, tree_size: 8, checkpoint_every_ms: 10_000, checkpoint_entries: 1_000 },
   'log.key-changed': { old_key: vkey, new_key: 'sluice/gw-1+new' },
   'log.entries-missing': {
@@ -224,6 +254,14 @@ test('every code is said in one line that names what matters', () => {
       /read 21 records \(210 bytes\) of payments-3: offsets 4700–4719, 9223372036854775807 \(approximate\), 1 without offsets/,
     'log.recovered': /audit-20260312-081502-000\.jsonl .* \(torn-line\): 812 bytes are whole, 13 are not/,
     'log.entries-lost': /7 entries were lost between .*: ENOSPC/,
+    'recording.started': /20260312-081502-0a1b2c3d4e5f \(full\) of user alice of corp, session .* started/,
+    'recording.rotated': /filled segment 1/,
+    'recording.closed': /closed: 100 records, 70000000 bytes in 2 segments/,
+    'recording.failed': /failed after 100 records, 5 more are lost: ENOSPC/,
+    'recording.lost': /5 records of session .* were not recorded: ENOSPC/,
+    'recording.erased': /of user alice of corp, .* erased by root@gw-1 \(asked\)/,
+    'recording.read': /root@gw-1 reads recording .* of user alice of corp, .*: replay/,
+    'log.queried': /auditor \(1001\) at gw-1, as carol, asked \{"topic":"payments"\}: answered, 3 rows/,
     'log.opened': /behind 8 entries, signed by sluice\/gw-1\+c74f20a3/,
     'log.key-changed': /sluice\/gw-1\+new signs .* instead of sluice\/gw-1\+c74f20a3/,
     'log.entries-missing': /5 entries of audit-20260312-081502-000\.jsonl are gone, from position 3 \(segment-gone\)/,
@@ -254,6 +292,11 @@ test('what must be durable is what decides or changes something; a code that is 
     'operation.denied',
     'operation.refused',
     'flow.opened',
+    'recording.started',
+    'recording.failed',
+    'recording.erased',
+    'recording.read',
+    'log.queried',
     'log.tombstone',
   ]);
   assert.equal(mustBeDurable('flow.halted'), true);

@@ -1,7 +1,7 @@
 /** Every entry that the audit log can hold: how bad it is, whether its operation waits for it, and one line for people. */
 import type { Entry } from '../model/entry.ts';
 import { typePrefix } from './envelope.ts';
-import type { AuthorizationData, EventCode, EventData, FlowData, SessionData } from './events.ts';
+import type { AuthorizationData, EventCode, EventData, FlowData, RecordingData, SessionData } from './events.ts';
 
 export type Severity = 'info' | 'notice' | 'warning' | 'error';
 
@@ -136,6 +136,66 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
       `${who(data)} ${data.flow.operation === 'read' ? 'read' : 'wrote'} ${data.flow.records} records (${data.flow.bytes} bytes) ` +
       `of ${data.flow.topic}-${data.flow.partition}: ${offsets(data.flow)}`,
   },
+  'recording.started': {
+    severity: 'info',
+    durable: true,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A grant obliges to record, and a recording of the session begins.',
+    render: (data) => `recording ${data.recording} (${data.level}) of ${recorded(data)} started`,
+  },
+  'recording.rotated': {
+    severity: 'info',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A segment of a recording is full and sealed; the recording goes on in the next.',
+    render: (data) => `recording ${data.recording} of ${recorded(data)} filled segment ${data.segment}`,
+  },
+  'recording.closed': {
+    severity: 'info',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A recording is sealed and whole on disk.',
+    render: (data) =>
+      `recording ${data.recording} of ${recorded(data)} closed: ${data.totals.records} records, ${data.totals.bytes} bytes in ${data.totals.segments} segments`,
+  },
+  'recording.failed': {
+    severity: 'error',
+    durable: true,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A recording could not be written. In strict mode its session ends; what is on disk stays readable.',
+    render: (data) =>
+      `recording ${data.recording} of ${recorded(data)} failed after ${data.totals.records} records, ${data.lost.records} more are lost: ${data.cause}`,
+  },
+  'recording.lost': {
+    severity: 'error',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'In available mode: what flowed in a session and was not recorded, since it was last told.',
+    render: (data) => `${data.lost.records} records of session ${data.session_id} were not recorded: ${data.cause}`,
+  },
+  'recording.erased': {
+    severity: 'notice',
+    durable: true,
+    ocsfClass: ocsfLifecycle,
+    summary: 'The key of a recording was destroyed: nobody can read it again.',
+    render: (data) => `recording ${data.recording} of ${recorded(data)} erased by ${data.by} (${data.cause})`,
+  },
+  'recording.read': {
+    severity: 'notice',
+    durable: true,
+    ocsfClass: ocsfApiActivity,
+    summary: 'Somebody reads a recording; entered before anything is shown.',
+    render: (data) => `${data.by} reads recording ${data.recording} of ${recorded(data)}: ${data.purpose}`,
+  },
+  'log.queried': {
+    severity: 'notice',
+    durable: true,
+    ocsfClass: ocsfApiActivity,
+    summary: 'Somebody asked about the log with `sluice audit query`; left for the gateway before anything was shown.',
+    render: (data) =>
+      `${data.by.user} (${data.file_owner}) at ${data.by.host}${data.by.claimed === '' ? '' : `, as ${data.by.claimed},`} asked ${data.question}: ` +
+      `${data.outcome}, ${data.rows} rows`,
+  },
   'log.opened': {
     severity: 'info',
     durable: false,
@@ -214,6 +274,10 @@ function renderData(code: EventCode, data: Entry['data']): string {
   } catch {
     return '(its data is not what its code asks for)';
   }
+}
+
+function recorded({ principal, session_id }: RecordingData): string {
+  return `${principal.kind} ${principal.id} of ${principal.issuer}, session ${session_id}`;
 }
 
 function who(data: SessionData): string {

@@ -31,7 +31,7 @@ export function describeEvents(): readonly EventDescription[] {
     .map((code) => {
       const { severity, durable, ocsfClass, summary } = catalogue[code];
       const fields = fieldsOf(schemas[code]);
-      const aboutSession = fields.some(({ name }) => name === 'session_id');
+      const aboutSession = fields.some(({ name }) => name === 'seq');
       const own = aboutSession ? fields.filter(({ name }) => !Object.hasOwn(sessionFields, name)) : fields;
       return { code, severity, durable, ocsfClass, summary, aboutSession, fields: own };
     });

@@ -145,6 +145,31 @@ export type TombstoneData = {
   readonly sessions_more: number;
 };
 
+/** A recording of a session: its own data says whose, also after the session's last entry. It has no `seq`. */
+export type RecordingData = {
+  readonly recording: string;
+  readonly session_id: string;
+  readonly port: string;
+  /** Whose session was recorded. */
+  readonly principal: { readonly kind: string; readonly id: string; readonly issuer: string };
+  readonly level: string;
+  readonly tags: {
+    readonly owner: string;
+    readonly classification: string;
+    readonly retention_ms: number | null;
+  };
+};
+
+export type RecordingTotalsData = {
+  readonly segments: number;
+  readonly items: number;
+  readonly records: number;
+  /** Of the files. */
+  readonly bytes: number;
+};
+
+export type RecordingLossData = { readonly items: number; readonly records: number; readonly bytes: number };
+
 /** `data` by code. */
 export type EventData = {
   readonly 'gateway.started': {
@@ -229,6 +254,62 @@ export type EventData = {
   readonly 'flow.window': SessionData & {
     readonly flow: FlowData;
     readonly window: { readonly start: string; readonly end: string };
+  };
+  readonly 'recording.started': RecordingData;
+  readonly 'recording.rotated': RecordingData & {
+    readonly segment: number;
+    /** Of all segments so far. */
+    readonly bytes: number;
+    readonly digest: string;
+  };
+  readonly 'recording.closed': RecordingData & { readonly totals: RecordingTotalsData; readonly digest: string };
+  readonly 'recording.failed': RecordingData & {
+    readonly cause: string;
+    /** What is on disk. */
+    readonly totals: RecordingTotalsData;
+    /** What had been taken and is not. */
+    readonly lost: RecordingLossData;
+  };
+  readonly 'recording.lost': {
+    readonly session_id: string;
+    readonly cause: string;
+    readonly lost: RecordingLossData;
+  };
+  readonly 'recording.erased': RecordingData & {
+    readonly cause: string;
+    readonly by: string;
+    /** By the clock of who did it. */
+    readonly at: string;
+  };
+  readonly 'recording.read': RecordingData & {
+    readonly purpose: string;
+    readonly by: string;
+    readonly at: string;
+  };
+  readonly 'log.queried': {
+    /** Unique: an entry that is in the log twice, after a crash, has it twice. */
+    readonly query_id: string;
+    readonly asked_at: string;
+    readonly by: {
+      /** Of the operating system. */
+      readonly user: string;
+      readonly uid: number;
+      readonly host: string;
+      /** Who the asker says to be, where several share a user; empty where nothing is said. */
+      readonly claimed: string;
+    };
+    readonly kind: 'filter' | 'sql';
+    /** The filter as canonical JSON, or the SQL; cut where it is long. */
+    readonly question: string;
+    /** SHA-256 of the whole question, in hex. */
+    readonly digest: string;
+    readonly outcome: 'answered' | 'refused' | 'failed';
+    readonly rows: number;
+    readonly more: boolean;
+    /** Whether the log was verified first. */
+    readonly verified: boolean;
+    /** Who the file belonged to that the question was left in, as the gateway found it; -1 where nobody can say. */
+    readonly file_owner: number;
   };
   readonly 'log.opened': {
     /** The key that signs the log, as a vkey. */

@@ -144,6 +144,32 @@ const tombstone = z.strictObject({
   sessions_more: count.describe('how many more were open'),
 });
 
+/** What every entry about a recording holds. */
+const recordingFields = {
+  recording: z.string().describe('the recording'),
+  session_id: z.uuid().describe('the session that it is of'),
+  port: z.string(),
+  principal: z
+    .strictObject({ kind: z.string(), id: z.string(), issuer: z.string() })
+    .describe('whose session was recorded'),
+  level: z.string().describe('`metadata`, `reference` or `full`'),
+  tags: z
+    .strictObject({ owner: z.string(), classification: z.string(), retention_ms: count.nullable() })
+    .describe('from the policy; `retention_ms` is `null` where it is kept until somebody erases it'),
+};
+const recordingTotals = z
+  .strictObject({ segments: count, items: count, records: count, bytes: count })
+  .describe('what is on disk; `bytes` are of the files');
+const recordingLoss = z
+  .strictObject({ items: count, records: count, bytes: count })
+  .describe('what flowed and is in no recording');
+const recordingHmac = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/)
+  .describe("HMAC-SHA-256 by one of the recording's own keys, in hex: `sluice replay` holds the files against it");
+const doneAt = instant.describe('by the clock of who did it: a command waits for the gateway to enter it');
+const byWhom = z.string().describe('the user and the machine, or `gateway`');
+
 export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]> } = {
   'gateway.started': z.strictObject({
     version: z.string(),
@@ -211,6 +237,48 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     ...sessionFields,
     flow,
     window: z.strictObject({ start: instant, end: instant }).describe('when it flowed'),
+  }),
+  'recording.started': z.strictObject(recordingFields),
+  'recording.rotated': z.strictObject({
+    ...recordingFields,
+    segment: z.int().positive(),
+    bytes: count.describe('of all segments so far'),
+    digest: recordingHmac,
+  }),
+  'recording.closed': z.strictObject({ ...recordingFields, totals: recordingTotals, digest: recordingHmac }),
+  'recording.failed': z.strictObject({
+    ...recordingFields,
+    cause: z.string(),
+    totals: recordingTotals,
+    lost: recordingLoss,
+  }),
+  'recording.lost': z.strictObject({ session_id: z.uuid(), cause: z.string(), lost: recordingLoss }),
+  'recording.erased': z.strictObject({
+    ...recordingFields,
+    cause: z.string().describe('`retention` or `asked`'),
+    by: byWhom,
+    at: doneAt,
+  }),
+  'recording.read': z.strictObject({
+    ...recordingFields,
+    purpose: z.string().describe('what for: `replay`, `replay into TOPIC`, `verify`, …'),
+    by: byWhom,
+    at: doneAt,
+  }),
+  'log.queried': z.strictObject({
+    query_id: z.uuid().describe('unique: an entry that is in the log twice, after a crash, has it twice'),
+    asked_at: instant,
+    by: z
+      .strictObject({ user: z.string().max(512), uid: z.int(), host: z.string().max(512), claimed: z.string().max(512) })
+      .describe('the user of the operating system, and who the asker claims to be'),
+    kind: z.enum(['filter', 'sql']),
+    question: z.string().max(2_048).describe('the filter as canonical JSON, or the SQL; cut where it is long'),
+    digest: z.string().regex(/^[0-9a-f]{64}$/).describe('SHA-256 of the whole question, in hex'),
+    outcome: z.enum(['answered', 'refused', 'failed']),
+    rows: count.describe('how many entries or rows were shown'),
+    more: z.boolean().describe('whether there were more'),
+    verified: z.boolean().describe('whether the log was verified first'),
+    file_owner: z.int().describe('the user id that the question was left under, as the gateway found it'),
   }),
   'log.opened': z.strictObject({
     key: z.string().describe('the public key that signs the log, as a C2SP vkey'),

@@ -14,6 +14,7 @@ import type {
   Settings,
 } from '../model/settings.ts';
 import type { KeyPath, PlacedProblem } from './problem.ts';
+import { checkRecording } from './recording-checks.ts';
 
 const pemBytesMax = 1_048_576;
 
@@ -32,6 +33,7 @@ export async function checkFiles(
   await checkFolder(settings.policyDirectory, ['policies'], findings);
   await checkAuditFolder(settings.audit.directory, findings);
   await checkAuditKey(settings.audit, findings);
+  if (settings.recording !== undefined) await checkRecording(settings.recording, has(['recording']), findings);
   for (const [index, port] of settings.ports.entries())
     await checkPortFiles(port, ['ports', index], has, findings, nowMs);
   for (const [index, issuer] of settings.issuers.entries()) {

@@ -12,6 +12,7 @@ import type {
 } from '../model/settings.ts';
 import { defined } from './defined.ts';
 import { isSecureUrl, kafkaPort } from './port-shape.ts';
+import { recording } from './recording-shape.ts';
 import { duration, filePath, hostPort, listOf, name, oneOrMore, section, text, word } from './shape.ts';
 
 const hourMs = 3_600_000;
@@ -37,6 +38,7 @@ export function gateway(base: string): z.ZodType<Settings> {
     identity: section({ issuers: listOf(issuer(base), 'issuers').default([]) }).prefault({}),
     policies: filePath(base),
     audit: audit(base).prefault({}),
+    recording: recording(base).prefault({}),
     telemetry: telemetry.prefault({}),
     drainTimeout: duration(0, hourMs).default(30_000),
   }).transform((input): Settings => ({
@@ -45,6 +47,7 @@ export function gateway(base: string): z.ZodType<Settings> {
     issuers: input.identity.issuers,
     policyDirectory: input.policies,
     audit: input.audit,
+    recording: input.recording,
     telemetry: input.telemetry,
     drainTimeoutMs: input.drainTimeout,
   }));

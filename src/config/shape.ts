@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import * as z from 'zod';
 import { nearest } from '../lib/nearest.ts';
 import type { HostPort, SecretSource } from '../model/settings.ts';
-import { formatDuration, parseDurationMs } from './units.ts';
+import { formatDuration, parseDurationMs, parseSizeBytes } from './units.ts';
 
 /** Unknown keys are reported one problem per key: the messages are joined by this and split again where they are placed. */
 export const messageSeparator = '\u0000';
@@ -59,6 +59,17 @@ export function duration(minMs: number, maxMs: number, why = ''): z.ZodType<numb
     else if (ms < minMs) context.addIssue(`Must be at least ${formatDuration(minMs)}. ${why}`.trim());
     else if (ms > maxMs) context.addIssue(`Must be at most ${formatDuration(maxMs)}.`);
     return ms ?? 0;
+  });
+}
+
+/** A number of bytes within bounds. */
+export function size(minBytes: number, maxBytes: number): z.ZodType<number> {
+  return z.unknown().transform((input, context) => {
+    const bytes = typeof input === 'string' ? parseSizeBytes(input) : null;
+    if (bytes === null) context.addIssue('Write a size with its unit: 500KB, 64MB, 1GB, or 64MiB.');
+    else if (bytes < minBytes) context.addIssue(`Must be at least ${minBytes} bytes.`);
+    else if (bytes > maxBytes) context.addIssue(`Must be at most ${maxBytes} bytes.`);
+    return bytes ?? 0;
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatDuration, parseDurationMs } from './units.ts';
+import { formatDuration, parseDurationMs, parseSizeBytes } from './units.ts';
 
 test('lengths of time carry their unit', () => {
   const cases: readonly (readonly [string, number | null])[] = [
@@ -19,6 +19,22 @@ test('lengths of time carry their unit', () => {
     ['999999999999d', null],
   ];
   for (const [text, ms] of cases) assert.equal(parseDurationMs(text), ms, text);
+});
+
+test('sizes carry their unit', () => {
+  const cases: readonly (readonly [string, number | null])[] = [
+    ['64MB', 64_000_000],
+    ['64MiB', 67_108_864],
+    ['1.5 GB', 1_500_000_000],
+    ['12B', 12],
+    ['2TiB', 2_199_023_255_552],
+    ['64', null],
+    ['64mb', null],
+    ['-1MB', null],
+    ['1Mi', null],
+    ['999999999999TB', null],
+  ];
+  for (const [text, bytes] of cases) assert.equal(parseSizeBytes(text), bytes, text);
 });
 
 test('what is formatted reads back', () => {

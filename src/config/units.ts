@@ -19,3 +19,24 @@ export function formatDuration(ms: number): string {
   }
   return `${ms}ms`;
 }
+
+const bytesPerUnit: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1_000,
+  MB: 1_000_000,
+  GB: 1_000_000_000,
+  TB: 1_000_000_000_000,
+  KiB: 1_024,
+  MiB: 1_048_576,
+  GiB: 1_073_741_824,
+  TiB: 1_099_511_627_776,
+};
+
+/** `500KB`, `64MB`, `1.5GB`, `64MiB` in whole bytes; `null` where the text is none of these. */
+export function parseSizeBytes(text: string): number | null {
+  const match = /^(\d{1,12}(?:\.\d{1,3})?)\s*(B|[KMGT]i?B)$/.exec(text.trim());
+  const unit = match?.[2] === undefined ? undefined : bytesPerUnit[match[2]];
+  if (match === null || unit === undefined) return null;
+  const bytes = Math.round(Number(match[1]) * unit);
+  return Number.isSafeInteger(bytes) ? bytes : null;
+}

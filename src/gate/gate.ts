@@ -36,6 +36,8 @@ export type {
 } from './contract.ts';
 export { SessionRegistry } from './session-registry.ts';
 
+export { recordingEntries } from './recording-entries.ts';
+
 export interface GateOptions {
   /** The revision in force; `null` before the first: everything is denied. */
   readonly policies: () => PolicySet | null;

@@ -184,6 +184,9 @@ export const recordingSpanMs: number = 86_400_000;
 /** Notices of commands that read or erase recordings: entered at a time, and the size of one. */
 export const recordingNoticesMax: number = 1_000;
 export const recordingNoticeBytesMax: number = 65_536;
+/** Notices of commands that read or erase recordings: entered at a time, and the size of one. */
+export const recordingNoticesMax: number = 1_000;
+export const recordingNoticeBytesMax: number = 65_536;
 /** One item of a recording when it is read: a frame, and what is told of it. */
 export const recordingItemBytesMax: number = 402_653_184;
 /** What answering a question about the audit log may take: threads, memory, and time unless more is asked for. */

@@ -26,5 +26,9 @@ export interface RecordingEvents {
   failed(header: RecordingHeader, cause: string, totals: RecordingTotals, lost: RecordingLoss): void;
   /** In available mode: what flowed in a session and was not recorded, since the last time it was told. */
   lost(session: string, cause: string, lost: RecordingLoss): void;
-  erased(header: RecordingHeader, cause: 'retention' | 'asked'): void;
+  /** @param by the user and the machine, or `gateway` @param atMs milliseconds since the epoch */
+  erased(header: RecordingHeader, cause: 'retention' | 'asked', by: string, atMs: number): void;
+  read(header: RecordingHeader, purpose: string, by: string, atMs: number): void;
+  /** Resolves when what was told so far is on disk. */
+  durable(): Promise<void>;
 }

@@ -6,9 +6,10 @@ import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eraseRecording } from './erase.ts';
 import { pathsOf } from './header.ts';
+import { enterNotices, leaveNotice } from './notices.ts';
 import { addWrappingKey } from './key-wrapper.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
-import { bench, delivered, full, readAll, session } from './testing.ts';
+import { bench, delivered, eventsInto, full, readAll, session } from './testing.ts';
 
 async function only<Item>(items: Promise<readonly Item[]>): Promise<Item> {
   const all = await items;
@@ -230,7 +231,6 @@ describe('erasing', () => {
         logger: silentLogger,
         events: events as never,
       });
-      await sleep(100);
       await sweeping.close();
     };
     // Its segments were written now, by the file system's clock.
@@ -257,6 +257,24 @@ describe('reading', () => {
       await Promise.resolve(void told.push(`${purpose} ${recording.session}`));
     await readAll(b, stored, { announce });
     assert.deepEqual(told, [`test ${session.id}`]);
+  });
+
+  it('is entered in the audit log by the gateway, from the notice that the command left, once', async (t) => {
+    const b = await bench(t);
+    b.recorder().record(full, delivered('a'));
+    await b.recordings.close();
+    const { header } = await only(b.stored());
+    await leaveNotice(b.directory, 'read', header, 'replay');
+    await leaveNotice(b.directory, 'erased', header, '');
+    await writeFile(join(b.directory, 'notices', '1-forged.notice'), '{"kind":"read","session":"../../x"}');
+    const told: string[] = [];
+    const events = eventsInto(told, []);
+    await enterNotices(b.directory, events);
+    assert.equal(told.length, 2);
+    assert.match(told[0] ?? '', /^read: replay by .+@.+/);
+    assert.match(told[1] ?? '', /^erased: asked by .+@/);
+    assert.equal(await enterNotices(b.directory, events), 0);
+    assert.deepEqual(await readdir(join(b.directory, 'notices')), ['1-forged.notice.unreadable']);
   });
 
   it('needs the key that wrapped: another one, or none, does not do', async (t) => {

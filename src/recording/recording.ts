@@ -9,6 +9,7 @@ export { isSessionId } from './header.ts';
 export type { RecordingHeader } from './header.ts';
 export { FileKeyWrapper, addWrappingKey } from './key-wrapper.ts';
 export type { KeyWrapper, WrappedKey } from './key-wrapper.ts';
+export { leaveNotice } from './notices.ts';
 export { openRecording } from './reader.ts';
 export type { OpenRecording, ReadParts, ReadResult, Reading } from './reader.ts';
 export { openRecordings } from './recordings.ts';

@@ -12,6 +12,7 @@ import type { RecordedSession, Recordings, SessionRecorder } from './contract.ts
 import { eraseRecording } from './erase.ts';
 import type { RecordingEvents } from './events.ts';
 import { makeHeader } from './header.ts';
+import { enterNotices } from './notices.ts';
 import { FileKeyWrapper } from './key-wrapper.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
 import { Recorder } from './recorder.ts';
@@ -51,14 +52,16 @@ class ProcessRecordings implements RunningRecordings {
   readonly #timers: readonly NodeJS.Timeout[];
   readonly #pool = { bytes: 0 };
   #looking = false;
+  #entering: Promise<void> | null = null;
+  #retaining: Promise<void> | null = null;
 
   constructor(options: RecordingsOptions) {
     this.#options = options;
     this.#wrapper = options.wrapper ?? new FileKeyWrapper(options.settings.keyFile, true);
     this.#timers = [setInterval(() => this.#tick(), tickMs).unref()];
     if (options.retention === false) return;
-    this.#timers = [...this.#timers, setInterval(() => void this.#retain(), retentionEveryMs).unref()];
-    void this.#retain();
+    this.#timers = [...this.#timers, setInterval(() => this.#beginRetaining(), retentionEveryMs).unref()];
+    this.#beginRetaining();
   }
 
   session(about: RecordedSession, failed: (reason: string) => void): SessionRecorder {
@@ -89,6 +92,8 @@ class ProcessRecordings implements RunningRecordings {
     for (const timer of this.#timers) clearInterval(timer);
     for (const recorder of this.#recorders) recorder.close();
     while (this.#ending.size > 0) await Promise.all(this.#ending);
+    await this.#entering;
+    await this.#retaining;
   }
 
   #begin(about: RecordedSession, obligation: RecordObligation, changed: () => void): RecordingWriter {
@@ -115,6 +120,7 @@ class ProcessRecordings implements RunningRecordings {
     const nowMs = this.#options.clock.nowMs();
     for (const recorder of this.#recorders) recorder.tick(nowMs);
     if (!this.#looking && this.status().open > 0) void this.#lookAtDisk();
+    if (this.#options.retention !== false) this.#enterNotices();
   }
 
   /** Before the disk is full: the audit log may be on it, too. */
@@ -133,6 +139,22 @@ class ProcessRecordings implements RunningRecordings {
     }
   }
 
+  #enterNotices(): void {
+    const { settings, events, logger } = this.#options;
+    this.#entering ??= enterNotices(settings.directory, events)
+      .catch((error: unknown) => {
+        logger.error(
+          { error: messageOf(error) },
+          'notices of who read recordings could not be entered in the audit log',
+        );
+      })
+      .then(() => void (this.#entering = null));
+  }
+
+  #beginRetaining(): void {
+    this.#retaining ??= this.#retain().finally(() => (this.#retaining = null));
+  }
+
   async #retain(): Promise<void> {
     const { settings, clock, events, logger } = this.#options;
     try {
@@ -144,7 +166,7 @@ class ProcessRecordings implements RunningRecordings {
           state === 'complete' ? writtenMs : Math.max(writtenMs, Date.parse(header.started) + recordingSpanMs);
         if (state === 'erased' || retentionMs === null || endMs + retentionMs > nowMs) continue;
         await eraseRecording(settings.directory, header, { at: new Date(nowMs).toISOString(), cause: 'retention' });
-        events.erased(header, 'retention');
+        events.erased(header, 'retention', 'gateway', nowMs);
       }
     } catch (error) {
       logger.error({ error: messageOf(error) }, 'recordings past their retention could not be erased');

@@ -105,7 +105,7 @@ export async function bench(
   };
 }
 
-function eventsInto(told: string[], digests: string[]): RecordingEvents {
+export function eventsInto(told: string[], digests: string[]): RecordingEvents {
   return {
     started: async ({ level }) => await Promise.resolve(void told.push(`started ${level}`)),
     rotated(_, segment, __, digest) {
@@ -118,7 +118,9 @@ function eventsInto(told: string[], digests: string[]): RecordingEvents {
     },
     failed: (_, cause, { items }, lost) => void told.push(`failed after ${items} items, ${lost.items} lost: ${cause}`),
     lost: (_, cause, { items, records }) => void told.push(`lost ${items} items ${records} records: ${cause}`),
-    erased: (_, cause) => void told.push(`erased: ${cause}`),
+    erased: (_, cause, by) => void told.push(`erased: ${cause} by ${by}`),
+    read: (_, purpose, by) => void told.push(`read: ${purpose} by ${by}`),
+    durable: async () => await Promise.resolve(),
   };
 }
 
