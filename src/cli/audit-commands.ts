@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { AuditKeyOptions } from './audit-key.ts';
 import type { AuditProveOptions } from './audit-prove.ts';
 import type { AuditQueryOptions } from './audit-query.ts';
+import type { AuditRetainOptions } from './audit-retain.ts';
 import type { AuditVerifyOptions } from './audit-verify.ts';
 import { configOption, examples, outputOption, runs } from './command.ts';
 
@@ -24,6 +25,7 @@ export function addAuditCommands(program: Command): void {
   addVerify(audit);
   addProve(audit);
   addQuery(audit);
+  addRetain(audit);
   audit
     .command('key')
     .description('print the public keys that sign the log; the last one is in force')
@@ -46,6 +48,7 @@ function addVerify(audit: Command): void {
     .option('-k, --key <key>', 'a public key that you have from elsewhere, or a file of them; again for more', several)
     .option('--checkpoint <file>', 'the last checkpoint that you saw; kept up to date')
     .option('--max-age <time>', 'fail where the newest checkpoint is older, such as 1m')
+    .option('--keep <time>', 'fail where retention removed entries sooner than this, such as 400d')
     .option('--proof <file>', 'verify a proof of one entry instead; needs no log')
     .addOption(outputOption())
     .addHelpText(
@@ -74,6 +77,21 @@ function addProve(audit: Command): void {
     .action(
       runs(async ({ output, options, args: [id = ''] }) =>
         (await import('./audit-prove.ts')).runAuditProve(id, options as AuditProveOptions, output),
+      ),
+    );
+}
+
+function addRetain(audit: Command): void {
+  audit
+    .command('retain')
+    .description('remove what audit.retention lets go; a gateway that runs does so by itself')
+    .addOption(configOption())
+    .option('--dry-run', 'only say what would be removed, also while a gateway runs', false)
+    .addOption(outputOption())
+    .addHelpText('after', examples('sluice audit retain --dry-run', 'sluice audit retain --dry-run --output json'))
+    .action(
+      runs(async ({ output, options }) =>
+        (await import('./audit-retain.ts')).runAuditRetain(options as AuditRetainOptions, output),
       ),
     );
 }

@@ -1,7 +1,7 @@
 /** `sluice audit verify`: whether a log is what the gateway signed, and whether all of it is there. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { VerifierKey, parseCheckpoint, renderEntry, verifyLog, verifyProof } from '../audit/audit.ts';
-import type { Checkpoint, VerifyReport } from '../audit/audit.ts';
+import type { Checkpoint, VerifyOptions, VerifyReport } from '../audit/audit.ts';
 import { parseDurationMs } from '../config/config.ts';
 import { messageOf } from '../lib/errors.ts';
 import { printable } from '../lib/printable.ts';
@@ -15,6 +15,7 @@ export interface AuditVerifyOptions {
   readonly key?: readonly string[];
   readonly checkpoint?: string;
   readonly maxAge?: string;
+  readonly keep?: string;
   readonly proof?: string;
 }
 
@@ -33,7 +34,7 @@ export async function runAuditVerify(
     return runProof(options.proof, keys, output);
   }
   const known = options.checkpoint === undefined ? null : await readKnown(options.checkpoint);
-  const report = await verify(folder ?? 'audit', keys, known, maxAgeOf(options), output);
+  const report = await verify(folder ?? 'audit', { ...optionsOf(options), keys, known }, output);
   const { keep, ...shown } = report;
   const code = exitCodeOf(report);
   const kept =
@@ -44,19 +45,11 @@ export async function runAuditVerify(
   return code;
 }
 
-async function verify(
-  folder: string,
-  keys: readonly VerifierKey[],
-  known: Checkpoint | null,
-  maxAgeMs: number | null,
-  output: Output,
-): Promise<VerifyReport> {
+async function verify(folder: string, options: VerifyOptions, output: Output): Promise<VerifyReport> {
   const progress = createProgress();
   try {
     return await verifyLog(folder, {
-      keys,
-      known,
-      ...(maxAgeMs !== null && { maxAgeMs }),
+      ...options,
       ...(output.format === 'text' && {
         onProgress: ({ bytes, bytesTotal, entries }) => progress.show(bytes, bytesTotal, plural(entries, 'line')),
       }),
@@ -96,6 +89,10 @@ function print(report: VerifyReport, known: Checkpoint | null, output: Output): 
   output.line(
     `log           ${entries} entries in ${plural(segments, 'segment')}, ${plural(checkpoints, 'checkpoint')}`,
   );
+  if (report.retired !== null)
+    output.line(
+      `removed       ${report.retired.entries} of them by retention, up to ${report.retired.until}, in ${plural(report.retired.segments, 'segment')}`,
+    );
   if (newest !== null)
     output.line(
       `signed        ${newest.size} entries at ${newest.time}${unsigned > 0 ? `, ${unsigned} since then` : ''}`,
@@ -133,7 +130,7 @@ async function runProof(file: string, keys: readonly VerifierKey[], output: Outp
   return holds ? exitCodes.ok : exitCodes.altered;
 }
 
-async function readKeys(given: readonly string[]): Promise<VerifierKey[]> {
+export async function readKeys(given: readonly string[]): Promise<VerifierKey[]> {
   const texts = await Promise.all(
     given.map(async (one) => (isKey(one) ? [one] : (await read(one)).toString().split(/\r?\n/))),
   );
@@ -167,11 +164,17 @@ async function readKnown(path: string): Promise<Checkpoint | null> {
   }
 }
 
-function maxAgeOf({ maxAge }: AuditVerifyOptions): number | null {
-  if (maxAge === undefined) return null;
-  const ms = parseDurationMs(maxAge);
+function optionsOf({ maxAge, keep }: AuditVerifyOptions): Pick<VerifyOptions, 'maxAgeMs' | 'keepMs'> {
+  const maxAgeMs = lengthOf('--max-age', maxAge, '1m');
+  const keepMs = lengthOf('--keep', keep, '400d');
+  return { ...(maxAgeMs !== null && { maxAgeMs }), ...(keepMs !== null && { keepMs }) };
+}
+
+function lengthOf(name: string, text: string | undefined, example: string): number | null {
+  if (text === undefined) return null;
+  const ms = parseDurationMs(text);
   if (ms === null)
-    throw new CommandError(exitCodes.usage, '--max-age takes a length of time with its unit, such as 1m.');
+    throw new CommandError(exitCodes.usage, `${name} takes a length of time with its unit, such as ${example}.`);
   return ms;
 }
 

@@ -1,7 +1,7 @@
 /** `sluice audit …` as its users run it: what it prints, and what it ends with. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -254,6 +254,49 @@ describe('query', () => {
     assert.equal((await run('query', '-d', 'nowhere')).code, 1);
   });
 });
+
+test('retain says what would go, and removes it behind a tombstone', async () => {
+  const name = 'retained';
+  const configuration = (more: string): string => `apiVersion: sluice/v1
+kind: Gateway
+gatewayId: gw
+ports:
+  - name: orders
+    protocol: kafka
+    listen: 127.0.0.1:0
+    advertise: { host: localhost, ports: 19093-19094, firstNodeId: 0 }
+    upstream: { bootstrap: ['localhost:9092'] }
+    authentication: { mechanisms: [OAUTHBEARER], allowTokensWithoutTls: true }
+identity: { issuers: [{ name: corp, issuer: 'https://idp.example.com', audience: sluice, claims: { id: sub } }] }
+policies: ./policies
+audit:
+  directory: ./${name}
+  checkpoint: { key: ./audit-key }
+${more}`;
+  await mkdir(join(folder, 'policies'), { recursive: true });
+  await cp(join(folder, 'audit'), join(folder, name), { recursive: true });
+  await writeFile(join(folder, 'none.yaml'), configuration(''));
+  assert.match((await run('retain', '--config', 'none.yaml')).err, /Everything is kept/);
+  await writeFile(
+    join(folder, 'kept.yaml'),
+    configuration('  retention: { keep: 2h, maxBytes: 1MB, hold: [tomorrow] }'),
+  );
+  assert.match((await run('retain', '--dry-run', '--config', 'kept.yaml')).err, /"tomorrow" is no hold/);
+  await writeFile(join(folder, 'sluice.yaml'), configuration('  retention: { keep: 1h }'));
+  const nothing = await run('retain', '--dry-run');
+  assert.deepEqual(
+    [nothing.code, nothing.out],
+    [0, '0 segments to remove, 0 on hold, 1 kept (' + (await bytesIn(name)) + ' bytes)\n'],
+  );
+  assert.equal((await run('retain', '--output', 'json')).code, 0);
+  assert.equal((await run('verify', name, '--key', vkey)).code, 0);
+});
+
+async function bytesIn(name: string): Promise<number> {
+  const names = (await readdir(join(folder, name))).filter((each) => each.endsWith('.jsonl'));
+  const files = await Promise.all(names.map((each) => readFile(join(folder, name, each))));
+  return files.reduce((sum, file) => sum + file.length, 0);
+}
 
 test('key prints public keys only, and adds one', async () => {
   const one = await run('key', '--file', 'audit-key');

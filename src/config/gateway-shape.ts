@@ -2,14 +2,8 @@
 import { hostname } from 'node:os';
 import * as z from 'zod';
 import { principalKinds } from '../model/principal.ts';
-import type {
-  AuditSettings,
-  CheckpointSettings,
-  ClaimMapping,
-  IssuerSettings,
-  Settings,
-  TelemetrySettings,
-} from '../model/settings.ts';
+import type { ClaimMapping, IssuerSettings, Settings, TelemetrySettings } from '../model/settings.ts';
+import { audit } from './audit-shape.ts';
 import { defined } from './defined.ts';
 import { isSecureUrl, kafkaPort } from './port-shape.ts';
 import { recording } from './recording-shape.ts';
@@ -106,47 +100,6 @@ const claims: z.ZodType<ClaimMapping, unknown> = section({
   groups: text.optional(),
   kind: kind.default({ value: 'workload' }),
 }).transform((input) => ({ id: input.id, kind: input.kind, ...defined({ groups: input.groups }) }));
-
-function audit(base: string): z.ZodType<AuditSettings, unknown> {
-  return section({
-    directory: filePath(base).prefault('./audit'),
-    mode: word(['strict', 'available']).default('strict'),
-    window: duration(1_000, 600_000).default(10_000),
-    checkpoint: checkpoint(base).prefault({}),
-  }).transform(({ directory, mode, window, checkpoint: { key, ...others } }) => ({
-    directory,
-    mode,
-    windowMs: window,
-    // Beside the folder and not in it: whoever is given a copy of the log is not given its key.
-    checkpoint: { ...others, keyFile: key ?? `${directory}-key` },
-  }));
-}
-
-const commandLine: z.ZodType<[string, ...string[]]> = z
-  .tuple([text], text, { error: 'Write a list: the program, then its arguments.' })
-  .refine((words) => words.length <= 64, 'Too many arguments.');
-
-type CheckpointInput = Omit<CheckpointSettings, 'keyFile'> & { readonly key?: string | undefined };
-
-function checkpoint(base: string): z.ZodType<CheckpointInput, unknown> {
-  const entriesMessage = 'Write a number of entries from 1 to 1000000.';
-  return section({
-    every: duration(1_000, hourMs).default(10_000),
-    entries: z.int({ error: entriesMessage }).min(1, entriesMessage).max(1_000_000, entriesMessage).default(1_000),
-    key: filePath(base).optional(),
-    origin: z
-      .string({ error: 'Write a name.' })
-      .regex(/^[\p{L}\p{N}./_:-]{1,256}$/u, 'Use letters, digits and . / _ : - for the name of the log, at most 256.')
-      .optional(),
-    push: section({ directory: filePath(base).optional(), command: commandLine.optional() })
-      .transform((input) => defined({ directory: input.directory, command: input.command }))
-      .optional(),
-  }).transform(({ every, entries, key, origin, push }) => ({
-    everyMs: every,
-    entries,
-    ...defined({ key, origin, push }),
-  }));
-}
 
 const telemetry: z.ZodType<TelemetrySettings, unknown> = section({
   listen: z

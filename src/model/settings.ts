@@ -167,7 +167,43 @@ export interface CheckpointSettings {
   /** The log's name, for a key that is made; absent: `sluice/GATEWAY_ID`. */
   readonly origin?: string;
   /** Where else checkpoints go. */
-  readonly push?: { readonly directory?: string; readonly command?: readonly [string, ...string[]] };
+  readonly push?: CheckpointPushSettings;
+  /** Who else signs that they saw them. */
+  readonly witnesses?: { readonly ask: readonly WitnessSettings[]; readonly quorum: number };
+}
+
+export interface CheckpointPushSettings {
+  readonly directory?: string;
+  readonly command?: readonly [string, ...string[]];
+  readonly s3?: BucketSettings & {
+    /** How long each checkpoint is locked: absent, what the bucket itself says. */
+    readonly lock?: { readonly mode: 'compliance' | 'governance'; readonly forMs: number };
+  };
+  /** Through the upstream of a port, on the gateway's own credentials. */
+  readonly kafka?: { readonly port: string; readonly topic: string };
+}
+
+/** A bucket of S3-compatible storage. */
+export interface BucketSettings {
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  /** Before each name; empty, or with its last slash. */
+  readonly prefix: string;
+  /** The bucket in the path and not in the host's name. */
+  readonly pathStyle: boolean;
+  readonly accessKeyId: SecretSource;
+  readonly secretAccessKey: SecretSource;
+  readonly sessionToken?: SecretSource;
+  readonly caFile?: string;
+}
+
+export interface WitnessSettings {
+  /** The witness's public key, as a vkey of type 4 (c2sp.org/tlog-cosignature). */
+  readonly key: string;
+  /** Its submission prefix: `/add-checkpoint` is put behind it. */
+  readonly url: string;
+  readonly caFile?: string;
 }
 
 /** What is kept of sessions whose grants say `record`. */
@@ -194,6 +230,8 @@ export interface TelemetrySettings {
 
 export interface Settings {
   readonly gatewayId: string;
+  /** Processes that serve clients under a supervisor; absent or 1: one process does everything. */
+  readonly workers?: number;
   readonly ports: readonly PortSettings[];
   readonly issuers: readonly IssuerSettings[];
   readonly policyDirectory: string;

@@ -48,7 +48,7 @@ export interface RetentionResult extends Pick<RetentionPlan, 'held' | 'kept'> {
 }
 
 /** Names of files that are made from a segment begin with its own name without the ending. */
-const derivedFolders = ['', 'derived', 'parquet'];
+const derivedFolders = ['', 'index', 'derived'];
 
 export class Retainer {
   readonly #parts: RetainerParts;
