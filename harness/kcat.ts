@@ -1,7 +1,8 @@
-import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SluiceError } from '../src/lib/errors.ts';
+import { SluiceError, messageOf } from '../src/lib/errors.ts';
 import { installOnce, say } from './cache.ts';
+import { ensureDebianLists, libraryFolders, notInstalled, unpackDebian } from './debian.ts';
 import { run } from './processes.ts';
 import type { Run, RunOptions } from './processes.ts';
 
@@ -11,7 +12,6 @@ export interface Kcat {
   env: Readonly<Record<string, string>>;
 }
 
-const fetchTimeoutMs = 3 * 60_000;
 let found: Promise<Kcat> | undefined;
 
 /**
@@ -58,59 +58,14 @@ async function runs(path: string, env: Record<string, string>): Promise<boolean>
 
 async function fill(folder: string): Promise<void> {
   say('fetching kcat from Debian (about 5 MB, once)');
-  await ensureLists();
-  const packages = await neededPackages();
-  const debs = join(folder, 'debs');
-  await mkdir(debs);
-  await chmod(debs, 0o777); // apt drops its rights while it downloads
-  const download = await run('apt-get', ['-q', 'download', ...packages], { cwd: debs, timeoutMs: fetchTimeoutMs });
-  if (download.code !== 0) throw missingError(`apt-get download failed:\n${lastLines(download.stderr)}`);
-  for (const deb of await readdir(debs)) {
-    const unpack = await run('dpkg-deb', ['-x', join(debs, deb), folder]);
-    if (unpack.code !== 0) throw missingError(`${deb} could not be unpacked:\n${lastLines(unpack.stderr)}`);
+  try {
+    await ensureDebianLists('kcat');
+    await unpackDebian(await notInstalled(['kcat']), folder);
+  } catch (error) {
+    throw missingError(messageOf(error));
   }
-  await rm(debs, { recursive: true });
-}
-
-/** The package lists are the system's; only root may fetch them. */
-async function ensureLists(): Promise<void> {
-  const known = await run('apt-cache', ['show', 'kcat']).catch(() => {
-    throw missingError('there is no apt here to fetch it with');
-  });
-  if (known.code === 0) return;
-  if (process.getuid?.() !== 0)
-    throw missingError('apt does not know the package; its lists may be missing (sudo apt-get update)');
-  const update = await run('apt-get', ['-q', 'update'], { timeoutMs: fetchTimeoutMs });
-  if (update.code !== 0) throw missingError(`apt-get update failed:\n${lastLines(update.stderr)}`);
-}
-
-/** kcat and those of its dependencies that are not installed. */
-async function neededPackages(): Promise<string[]> {
-  const only = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map((kind) => `--no-${kind}`);
-  const { stdout } = await run('apt-cache', ['depends', '--recurse', ...only, 'kcat']);
-  const names = [...new Set(stdout.split('\n').filter((line) => /^[a-z0-9]/.test(line)))].map((line) => line.trim());
-  const query = await run('dpkg-query', ['-W', '-f', '${Package} ${Status}\\n', ...names]);
-  const installed = new Set(
-    query.stdout
-      .split('\n')
-      .filter((line) => line.endsWith(' installed'))
-      .map((line) => line.split(' ')[0]),
-  );
-  return names.filter((name) => !installed.has(name));
-}
-
-async function libraryFolders(folder: string): Promise<string[]> {
-  const base = join(folder, 'usr', 'lib');
-  const triplets = (await readdir(base, { withFileTypes: true })).filter(
-    (entry) => entry.isDirectory() && entry.name.includes('linux'),
-  );
-  return [...triplets.map((entry) => join(base, entry.name)), base];
 }
 
 function missingError(why: string): SluiceError<'kcat-missing'> {
   return new SluiceError('kcat-missing', `kcat is not installed, and ${why}\nInstall it: apt-get install kcat`);
-}
-
-function lastLines(text: string): string {
-  return text.trimEnd().split('\n').slice(-3).join('\n');
 }

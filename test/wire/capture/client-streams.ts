@@ -1,12 +1,11 @@
 /** A small Kafka Streams application on the streams group protocol (KIP-1071). It needs a JDK: Java compiles it as it runs. */
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { installOnce, say } from '../../../harness/cache.ts';
 import { javaTool } from '../../../harness/java-tools.ts';
+import { ensureKafkaClients } from '../../../harness/kafka-clients.ts';
 import { ensureKafka } from '../../../harness/kafka-release.ts';
-import { fetchFromMaven } from '../../../harness/maven.ts';
 import { startGuarded } from '../../../harness/processes.ts';
 import { attempt } from './attempt.ts';
 import type { Scene } from './capture.ts';
@@ -52,26 +51,18 @@ async function countWords(scene: Scene): Promise<void> {
   await writeFile(file, program);
   const output = openSync(join(scene.folder, 'streams.log'), 'a');
   const flags = jvmFlags.filter((flag) => !flag.includes('SharedArchive'));
-  const args = [...flags, '-cp', await classpath(), file, scene.plaintext.address, join(scene.folder, 'streams')];
+  const args = [
+    ...flags,
+    '-cp',
+    await ensureKafkaClients('kafka-streams', version),
+    file,
+    scene.plaintext.address,
+    join(scene.folder, 'streams'),
+  ];
   const application = startGuarded({ command: java, args, output });
   closeSync(output);
   await sleep(workMs);
   for (const what of [[], ['--members']])
     await javaTool('streams-groups', { args: [...server, '--describe', '--group', group, ...what], version });
   await application.stop(5_000);
-}
-
-async function classpath(): Promise<string> {
-  const folder = await installOnce(`kafka-streams-${version}`, async (draft) => {
-    say(`fetching Kafka Streams ${version} from Maven (about 80 MB, once)`);
-    await mkdir(join(draft, 'lib'));
-    await fetchFromMaven(
-      [
-        { group: 'org.apache.kafka', name: 'kafka-streams', version },
-        { group: 'org.slf4j', name: 'slf4j-simple', version: '1.7.36' },
-      ],
-      join(draft, 'lib'),
-    );
-  });
-  return (await readdir(join(folder, 'lib'))).map((name) => join(folder, 'lib', name)).join(':');
 }
