@@ -51,8 +51,9 @@ function protocolDoors(): string[] {
   return ['src/ports/kafka/protocol/protocol.ts', 'src/ports/kafka/protocol/messages.gen.ts'];
 }
 
-/** The composition root may open every door; only the command line starts it. */
+/** The composition root may open every door; only the command line starts it, by its first file. */
 const root = 'src/main.ts';
+const rootFolder = 'src/main/';
 const rootImporters: readonly string[] = ['cli'];
 
 const testFile = String.raw`\.test\.ts$`;
@@ -69,7 +70,13 @@ function partOf(path: string): Part | null {
 }
 
 export function isPlaced(path: string): boolean {
-  return path === root || path === 'src/main.test.ts' || !path.startsWith('src/') || partOf(path) !== null;
+  return (
+    path === root ||
+    path === 'src/main.test.ts' ||
+    path.startsWith(rootFolder) ||
+    !path.startsWith('src/') ||
+    partOf(path) !== null
+  );
 }
 
 export const ruleSet: IFlattenedRuleSet = {

@@ -3,6 +3,7 @@ import { SluiceError, messageOf } from '../lib/errors.ts';
 import { auditBatchesInFlightMax, auditQueueBytesHardMax, auditQueueBytesMax, auditStallMs } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { AuditLog, AuditStatus } from './audit.ts';
+import { mustBeDurable } from './catalogue.ts';
 import type { EntryDraft } from './draft.ts';
 import { Waiters } from './waiters.ts';
 
@@ -29,7 +30,6 @@ export interface RemoteAuditLogOptions {
   readonly logger: Logger;
   /** Takes one `AuditBatch` as JSON. */
   readonly send: (text: string) => void;
-  readonly mustBeDurable: (code: string) => boolean;
   readonly stallMs?: number;
 }
 
@@ -182,7 +182,7 @@ export class RemoteAuditLog implements AuditLog {
   }
 
   #full(code: string): boolean {
-    const factor = this.#options.mustBeDurable(code) ? 1.5 : 1;
+    const factor = mustBeDurable(code) ? 1.5 : 1;
     return this.#queuedChars + this.#flyingChars > auditQueueBytesHardMax * factor;
   }
 

@@ -71,6 +71,7 @@ describe('a configuration that holds', () => {
   test('gets every default, and paths relative to its file', async () => {
     assert.deepEqual(await settingsOf(minimal), {
       gatewayId: 'gw-1',
+      workers: 1,
       ports: [
         {
           name: 'orders',

@@ -1,5 +1,5 @@
 /** The shape of `sluice.yaml` as a whole. */
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import * as z from 'zod';
 import { principalKinds } from '../model/principal.ts';
 import type { ClaimMapping, IssuerSettings, Settings, TelemetrySettings } from '../model/settings.ts';
@@ -25,6 +25,7 @@ export function gateway(base: string): z.ZodType<Settings> {
       .string({ error: 'Write a name.' })
       .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'Use letters, digits, dots, hyphens and underscores, at most 128.')
       .default(() => hostname()),
+    workers: workers.default(1),
     ports: z
       .array(kafkaPort(base), { error: 'Write a list of ports.' })
       .min(1, 'Define at least one port.')
@@ -37,6 +38,7 @@ export function gateway(base: string): z.ZodType<Settings> {
     drainTimeout: duration(0, hourMs).default(30_000),
   }).transform((input): Settings => ({
     gatewayId: input.gatewayId,
+    workers: input.workers,
     ports: input.ports,
     issuers: input.identity.issuers,
     policyDirectory: input.policies,
@@ -46,6 +48,13 @@ export function gateway(base: string): z.ZodType<Settings> {
     drainTimeoutMs: input.drainTimeout,
   }));
 }
+
+/** `auto` is one for each core that this process may use. */
+const workers: z.ZodType<number> = z
+  .union([z.literal('auto'), z.int().min(1).max(64)], {
+    error: 'Write how many processes serve clients, from 1 to 64, or auto for one on each core.',
+  })
+  .transform((wanted) => (wanted === 'auto' ? availableParallelism() : wanted));
 
 function issuer(base: string): z.ZodType<IssuerSettings> {
   return section({

@@ -59,7 +59,7 @@ export interface RunningGate extends Gate {
   policyChanged(): void;
   sessions(): readonly SessionView[];
   /** Closes every session and waits until its last entry is on disk. End the ports first, and the audit log afterwards. */
-  close(): Promise<void>;
+  close(reason?: string): Promise<void>;
 }
 
 /** How often windows, folds and empty sessions are looked at: well within the second in which their entries follow. */
@@ -125,12 +125,12 @@ class SessionGate implements RunningGate {
     return Array.from(this.#sessions.all(), (session) => session.view());
   }
 
-  async close(): Promise<void> {
+  async close(reason: string = 'gateway stopped'): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#timer);
     this.#failures.flush();
-    this.#sessions.closeAll('gateway stopped');
+    this.#sessions.closeAll(reason);
     // In strict mode a log that cannot be written has said so already, and close() of the log counts what is lost.
     await this.#options.audit.durable().catch(() => undefined);
     this.#reportLost();

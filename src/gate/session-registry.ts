@@ -47,6 +47,7 @@ export class SessionRegistry {
   readonly #byId = new Map<string, SharedSession>();
   /** Connections of each principal and port. */
   readonly #connections = new Map<string, number>();
+  readonly #retiring = new Set<number>();
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
@@ -69,6 +70,21 @@ export class SessionRegistry {
     }
     session.connected(worker);
     return { id: session.id };
+  }
+
+  /** The worker is about to end: clients may come back to its sessions elsewhere, for as long as if they had left. */
+  retire(worker: number): void {
+    this.#retiring.add(worker);
+  }
+
+  /** A worker has ended as it was asked to. */
+  ended(worker: number): void {
+    for (const session of this.#byId.values()) {
+      if (!session.has(worker)) continue;
+      this.#disconnected(session, session.lose(worker, this.#options.clock.nowMs()));
+      this.#settle(session);
+    }
+    this.#retiring.delete(worker);
   }
 
   leave(worker: number, id: string): void {
@@ -96,7 +112,9 @@ export class SessionRegistry {
     if (opensNow) this.#options.observer.sessionOpened(session.port);
     // Ended by its worker while connections are there: the next connection gets another session.
     if (session.sealed && this.#byKey.get(session.key) === session) this.#byKey.delete(session.key);
-    if (draft.code === 'session.closed') this.#settle(session);
+    if (draft.code !== 'session.closed') return;
+    if (this.#retiring.has(worker) && session.deserted) session.orphanedMs = this.#options.clock.nowMs();
+    this.#settle(session);
   }
 
   /** A worker could not keep so many entries. */

@@ -13,7 +13,8 @@ export type Compiled<Policies extends Revisioned> =
 
 export interface KeeperOptions<Policies extends Revisioned> {
   readonly directory: string;
-  readonly compile: (files: readonly PolicyFile[]) => Compiled<Policies>;
+  /** @param first whether nothing is in force yet, so that nothing has to be served meanwhile */
+  readonly compile: (files: readonly PolicyFile[], first: boolean) => Compiled<Policies> | Promise<Compiled<Policies>>;
   /** Another revision is in force from now on. `previous` is null for the first. */
   readonly onLoaded: (policies: Policies, previous: Policies | null, warnings: readonly ConfigProblem[]) => void;
   /** An edit that cannot be taken; `inForce` stays. */
@@ -48,18 +49,22 @@ export class PolicyLoadError extends SluiceError<'policy-invalid'> {
  * @param files what the folder held when the caller read it
  * @throws PolicyLoadError where they do not compile
  */
-export function keepPolicies<Policies extends Revisioned>(
+export async function keepPolicies<Policies extends Revisioned>(
   files: readonly PolicyFile[],
   options: KeeperOptions<Policies>,
-): PolicyKeeper<Policies> {
-  const first = options.compile(files);
+): Promise<PolicyKeeper<Policies>> {
+  const first = await options.compile(files, true);
   if (!first.ok) throw new PolicyLoadError(options.directory, first.problems);
   let inForce = first.policies;
   let ok = true;
+  let closed = false;
   options.onLoaded(inForce, null, first.warnings);
 
-  const take = (reading: PolicyReading): void => {
-    const result = reading.ok ? compile(reading.files, options) : rejected(options.directory, reading.error.message);
+  const take = async (reading: PolicyReading): Promise<void> => {
+    const result = reading.ok
+      ? await compile(reading.files, options)
+      : rejected(options.directory, reading.error.message);
+    if (closed) return;
     ok = result.ok;
     if (!result.ok) return options.onRejected(result.problems, inForce);
     const previous = inForce;
@@ -74,17 +79,20 @@ export function keepPolicies<Policies extends Revisioned>(
       await watch.reload();
       return ok;
     },
-    close: () => watch.close(),
+    close: () => {
+      closed = true;
+      watch.close();
+    },
   };
 }
 
 /** A defect that an edit brings to light must not end a gateway that runs: the edit is rejected like any other. */
-function compile<Policies extends Revisioned>(
+async function compile<Policies extends Revisioned>(
   files: readonly PolicyFile[],
   options: KeeperOptions<Policies>,
-): Compiled<Policies> {
+): Promise<Compiled<Policies>> {
   try {
-    return options.compile(files);
+    return await options.compile(files, false);
   } catch (error) {
     return rejected(
       options.directory,

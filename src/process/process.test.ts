@@ -104,7 +104,7 @@ describe('policies in force', () => {
     const directory = await mkdtemp(join(tmpdir(), 'sluice-keeper-'));
     const events: string[] = [];
     await writeFile(join(directory, 'a.yaml'), 'r1');
-    const keeper = keepPolicies([{ path: 'a.yaml', text: 'r1' }], {
+    const keeper = await keepPolicies([{ path: 'a.yaml', text: 'r1' }], {
       directory,
       compile: (files) => {
         const revision = files[0]?.text ?? 'empty';
@@ -142,8 +142,8 @@ describe('policies in force', () => {
     }
   });
 
-  test('a first load that is broken refuses, with the problems', () => {
-    assert.throws(
+  test('a first load that is broken refuses, with the problems', async () => {
+    await assert.rejects(
       () =>
         keepPolicies([], {
           directory: '/policies',

@@ -1,6 +1,6 @@
 /** The door of telemetry: logs, metrics, health. */
 export { gatewayReadiness } from './health.ts';
-export type { Readiness } from './health.ts';
+export type { GatewayState, Readiness } from './health.ts';
 export { startTelemetryListener } from './listener.ts';
 export type { TelemetryListener } from './listener.ts';
 export { createLogger } from './logger.ts';
