@@ -18,6 +18,8 @@ export interface GatewayProcessOptions {
   readonly policies: Readonly<Record<string, string>>;
   /** As in `sluice.yaml`; default `30s`. */
   readonly drainTimeout?: string;
+  /** As in `sluice.yaml`; default 1. */
+  readonly workers?: number;
   /** As in `sluice.yaml`; default `1h`. */
   readonly maxSessionLifetime?: string;
 }
@@ -145,6 +147,7 @@ function writeFiles(folder: string, options: GatewayProcessOptions, firstPort: n
     audit: { directory: './audit', window: '1s' },
     telemetry: { listen: `127.0.0.1:${firstPort + brokerPorts + 1}` },
     drainTimeout: options.drainTimeout ?? '30s',
+    ...(options.workers !== undefined && { workers: options.workers }),
   };
   // Every JSON document is a YAML document.
   writeFileSync(join(folder, 'sluice.yaml'), JSON.stringify(config, null, 2));

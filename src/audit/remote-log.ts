@@ -2,7 +2,6 @@
 import { SluiceError, messageOf } from '../lib/errors.ts';
 import { auditBatchesInFlightMax, auditQueueBytesHardMax, auditQueueBytesMax, auditStallMs } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
-import type { AuditLog, AuditStatus } from './audit.ts';
 import { mustBeDurable } from './catalogue.ts';
 import type { EntryDraft } from './draft.ts';
 import { Waiters } from './waiters.ts';
@@ -22,7 +21,7 @@ export interface AuditReceipt {
   readonly upTo: number;
   /** Why the log cannot be written; `null` where everything up to there is on disk. */
   readonly failure: string | null;
-  readonly status: Pick<AuditStatus, 'writable' | 'backlogged' | 'lost'>;
+  readonly status: { readonly writable: boolean; readonly backlogged: boolean; readonly lost: number };
 }
 
 export interface RemoteAuditLogOptions {
@@ -45,9 +44,9 @@ const checkEveryMs = 250;
  *   append ─→ queue ─→ batch, one per turn ─→ the writer's process ─→ receipt ─→ waiters resolve
  *                                                    └─ none within stallMs: as a log that cannot be written
  *
- * What is queued and what is on its way is bounded as the writer's own queue is.
+ * What is queued and what is on its way is bounded as the writer's own queue is. An `AuditLog` by its shape.
  */
-export class RemoteAuditLog implements AuditLog {
+export class RemoteAuditLog {
   readonly #options: RemoteAuditLogOptions;
   readonly #stallMs: number;
   readonly #status = { writable: true, backlogged: false, lost: 0, entries: 0 };
@@ -102,7 +101,8 @@ export class RemoteAuditLog implements AuditLog {
     return this.#waiters.waitFor(this.#appended);
   }
 
-  status(): AuditStatus {
+  /** One object for the life of the log, kept current. */
+  status(): AuditReceipt['status'] & { readonly entries: number } {
     return this.#status;
   }
 
