@@ -39,11 +39,12 @@ export const parts: readonly Part[] = [
   part('recording', persistent),
   part('gate', ['policy', 'identity', 'approval', 'audit', 'recording', 'model', 'lib'], 'sockets'),
   { ...part('ports/kafka/protocol', ['lib'], 'sockets and files'), doors: protocolDoors() },
+  part('ports/kafka/replay', ['ports/kafka/protocol', 'recording', 'model', 'lib']),
   part('ports/kafka', ['ports/kafka/protocol', 'gate', 'identity', 'masking', 'recording', 'model', 'lib']),
   part('process', ['config', 'telemetry', 'lib']),
   part('sts', control),
   part('server', control),
-  { name: 'cli', imports: ['config', 'policy', 'audit', 'lib', 'model'], doors: [] },
+  { name: 'cli', imports: ['config', 'policy', 'audit', 'recording', 'ports/kafka/replay', 'lib', 'model'], doors: [] },
 ];
 
 /** The message types that the codec generates are public beside its door. */

@@ -11,23 +11,18 @@ export interface Erasure {
   readonly cause: 'retention' | 'asked';
 }
 
-/** @throws SluiceError `recording-not-erased`: the key may still be there */
-export async function eraseRecording(directory: string, header: RecordingHeader, erasure: Erasure): Promise<void> {
+/** @returns whether it was erased by this call, and not by another process before @throws SluiceError `recording-not-erased`: the key may still be there */
+export async function eraseRecording(directory: string, header: RecordingHeader, erasure: Erasure): Promise<boolean> {
   const paths = pathsOf(directory, header.session, header.recording);
   try {
     await destroyKey(paths.key);
-    const mark = await open(paths.erased, 'w', 0o600);
-    try {
-      await mark.writeFile(`${JSON.stringify(erasure)}\n`);
-      await mark.sync();
-    } finally {
-      await mark.close();
-    }
+    const first = await leaveMark(paths.erased, erasure);
     const segments = (await readdir(paths.folder)).filter(
       (name) => name.startsWith(`${header.recording}.`) && name.endsWith('.rec'),
     );
     for (const name of segments) await rm(`${paths.folder}/${name}`, { force: true });
     await syncFolder(paths.folder);
+    return first;
   } catch (cause) {
     throw new SluiceError(
       'recording-not-erased',
@@ -35,6 +30,21 @@ export async function eraseRecording(directory: string, header: RecordingHeader,
       { cause },
     );
   }
+}
+
+async function leaveMark(path: string, erasure: Erasure): Promise<boolean> {
+  const mark = await open(path, 'wx', 0o600).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return null;
+    throw error;
+  });
+  if (mark === null) return false;
+  try {
+    await mark.writeFile(`${JSON.stringify(erasure)}\n`);
+    await mark.sync();
+  } finally {
+    await mark.close();
+  }
+  return true;
 }
 
 /** Overwritten before it is unlinked: the block may otherwise stay readable on the disk. Gone already is well, too. */

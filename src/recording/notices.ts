@@ -16,6 +16,9 @@ import { isRecordingId, isSessionId } from './header.ts';
 import type { RecordingHeader } from './header.ts';
 import { syncFolder } from './writer.ts';
 
+/** After this time whoever was to enter a notice is taken to have died. */
+const enteringMs = 60_000;
+
 export interface Notice {
   readonly kind: 'read' | 'erased';
   readonly session: string;
@@ -70,15 +73,15 @@ export async function leaveNotice(
 /** Enters the notices that are there, in their order. @returns how many */
 export async function enterNotices(directory: string, events: RecordingEvents): Promise<number> {
   const folder = folderOfNotices(directory);
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.notice')).toSorted();
-  const taken = names.slice(0, recordingNoticesMax);
+  const found = (await readdir(folder).catch(() => [])).toSorted();
+  const taken = await claim(folder, found);
   for (const name of taken) {
     const path = join(folder, name);
     const notice = await readNotice(path);
     const header = notice === null ? null : await headerOf(directory, notice);
     // Kept beside, for somebody to look at: it was not written by a command of ours.
     if (notice === null || header === null) {
-      await rename(path, `${path}.unreadable`);
+      await rename(path, path.replace(/\.notice\.entering$/, '.unreadable'));
       continue;
     }
     if (notice.kind === 'read') events.read(header, notice.purpose, notice.by, notice.atMs);
@@ -87,6 +90,25 @@ export async function enterNotices(directory: string, events: RecordingEvents): 
   if (taken.length > 0) await events.durable();
   for (const name of taken) await rm(join(folder, name), { force: true });
   return taken.length;
+}
+
+/** Several processes look into the folder: a notice is whose who renames it. One that somebody died with comes back after a while. */
+async function claim(folder: string, names: readonly string[]): Promise<string[]> {
+  for (const name of names.filter((one) => one.endsWith('.entering'))) {
+    const path = join(folder, name);
+    const about = await stat(path).catch(() => null);
+    if (about !== null && Date.now() - about.ctimeMs > enteringMs)
+      await rename(path, path.slice(0, -'.entering'.length)).catch(() => undefined);
+  }
+  const taken: string[] = [];
+  for (const name of names.filter((one) => one.endsWith('.notice')).slice(0, recordingNoticesMax)) {
+    const mine = await rename(join(folder, name), join(folder, `${name}.entering`)).then(
+      () => true,
+      () => false,
+    );
+    if (mine) taken.push(`${name}.entering`);
+  }
+  return taken;
 }
 
 async function readNotice(path: string): Promise<Notice | null> {

@@ -274,7 +274,7 @@ describe('reading', () => {
     assert.match(told[0] ?? '', /^read: replay by .+@.+/);
     assert.match(told[1] ?? '', /^erased: asked by .+@/);
     assert.equal(await enterNotices(b.directory, events), 0);
-    assert.deepEqual(await readdir(join(b.directory, 'notices')), ['1-forged.notice.unreadable']);
+    assert.deepEqual(await readdir(join(b.directory, 'notices')), ['1-forged.unreadable']);
   });
 
   it('needs the key that wrapped: another one, or none, does not do', async (t) => {

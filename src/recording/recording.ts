@@ -12,5 +12,7 @@ export type { KeyWrapper, WrappedKey } from './key-wrapper.ts';
 export { leaveNotice } from './notices.ts';
 export { openRecording } from './reader.ts';
 export type { OpenRecording, ReadParts, ReadResult, Reading } from './reader.ts';
+export { readTogether } from './session-items.ts';
+export type { SessionItem } from './session-items.ts';
 export { openRecordings } from './recordings.ts';
 export type { RecordingsOptions, RunningRecordings } from './recordings.ts';

@@ -165,8 +165,9 @@ class ProcessRecordings implements RunningRecordings {
         const endMs =
           state === 'complete' ? writtenMs : Math.max(writtenMs, Date.parse(header.started) + recordingSpanMs);
         if (state === 'erased' || retentionMs === null || endMs + retentionMs > nowMs) continue;
-        await eraseRecording(settings.directory, header, { at: new Date(nowMs).toISOString(), cause: 'retention' });
-        events.erased(header, 'retention', 'gateway', nowMs);
+        const erasure = { at: new Date(nowMs).toISOString(), cause: 'retention' } as const;
+        if (await eraseRecording(settings.directory, header, erasure))
+          events.erased(header, 'retention', 'gateway', nowMs);
       }
     } catch (error) {
       logger.error({ error: messageOf(error) }, 'recordings past their retention could not be erased');

@@ -141,7 +141,7 @@ function countWritten({ version, cluster, access }: Exchange<'Produce'>, sent: P
       if (records === null) continue;
       let count = 0;
       for (const batch of batches(records)) count += batch.recordsCount;
-      access.recorder?.produced(name, index, records);
+      access.recorder?.produced(name, index, records, sent.acks !== 0);
       written.push({
         topic: name,
         topicKey: topicKey(version, topic),

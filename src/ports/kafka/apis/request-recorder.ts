@@ -34,9 +34,13 @@ export interface Delivery {
 const attributesPosition = 21;
 const recordsPosition = 61;
 
+let exchanges = 0;
+
 export class RequestRecorder {
   readonly #recorder: SessionRecorder;
   readonly #request: string;
+  /** Which bytes an answer is for: clients have several requests under way, on several connections. */
+  readonly #exchange: number;
   #obliged: Obliged[] = [];
   /** How many of them were told of. */
   #told = 0;
@@ -44,6 +48,7 @@ export class RequestRecorder {
   constructor(recorder: SessionRecorder, request: string) {
     this.#recorder = recorder;
     this.#request = request;
+    this.#exchange = exchanges += 1;
   }
 
   /** An operation was permitted and is to be recorded. The request is told of once, at the end of the turn. */
@@ -52,17 +57,20 @@ export class RequestRecorder {
     this.#obliged.push(obliged);
   }
 
-  /** @param records as the client sent them */
-  produced(topic: string, partition: number, records: Buffer): void {
+  /** @param records as the client sent them @param answered whether the broker will say what became of them (acks other than 0) */
+  produced(topic: string, partition: number, records: Buffer, answered: boolean): void {
     const obligation = this.#obligation('write', topic, partition);
-    if (obligation !== null) this.#keep('produced', obligation, { topic, partition }, records, recordsPosition);
+    if (obligation === null) return;
+    const meta = { topic, partition, exchange: this.#exchange, ...(!answered && { unanswered: true }) };
+    this.#keep('produced', obligation, meta, records, recordsPosition);
   }
 
   /** @param baseOffset -1 where the broker gave none */
   acknowledged(topic: string, partition: number, errorCode: number, baseOffset: bigint): void {
     const obligation = this.#obligation('write', topic, partition);
     if (obligation === null) return;
-    const meta = { request: this.#request, topic, partition, error: errorCode, offset: String(baseOffset) };
+    const [exchange, offset] = [this.#exchange, String(baseOffset)];
+    const meta = { request: this.#request, topic, partition, exchange, error: errorCode, offset };
     this.#recorder.record(obligation, { kind: 'answered', meta, payload: null, records: 0 });
   }
 
