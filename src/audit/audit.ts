@@ -10,6 +10,7 @@ import {
 } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { CheckpointSettings, RetentionSettings } from '../model/settings.ts';
+import { AccessIntake } from './access/intake.ts';
 import { mustBeDurable } from './catalogue.ts';
 import { openTree } from './checkpoint/open.ts';
 import type { OpenedTree } from './checkpoint/open.ts';
@@ -23,7 +24,8 @@ import { Segments } from './segments.ts';
 import { AuditWriter } from './writer.ts';
 import type { WriterBounds } from './writer.ts';
 
-export { constantData } from './canonical-json.ts';
+export { leaveEntry } from './access/spool.ts';
+export { canonicalText, constantData } from './canonical-json.ts';
 export { auditEvent } from './draft.ts';
 export type { EntryDraft } from './draft.ts';
 export type * from './events.ts';
@@ -38,6 +40,11 @@ export { addKey, readKeyFile } from './checkpoint/key-file.ts';
 export { VerifierKey } from './checkpoint/keys.ts';
 export { outcomes } from './query/filter.ts';
 export type { EntryFacts, Outcome, QueryFilter } from './query/filter.ts';
+export { openQuestions } from './query/ask.ts';
+export type { AskOptions, Questions } from './query/ask.ts';
+export { columns as queryColumns } from './query/columns.ts';
+export type { Column } from './query/columns.ts';
+export type { Answer } from './query/engine.ts';
 export { queryLog } from './query/query.ts';
 export type { FoundEntry } from './query/query.ts';
 export { previewRetention } from './retention/preview.ts';
@@ -159,6 +166,7 @@ async function openIn(
   for (const draft of tree?.drafts ?? []) writer.append(draft);
   const retainer = retainerFor(options, tree, writer);
   retainer?.start();
+  const intake = new AccessIntake(options.directory, writer, options.logger);
   return {
     append: (draft) => writer.append(draft),
     durable: () => writer.durable(),
@@ -166,6 +174,7 @@ async function openIn(
     retain: () => retainer?.run() ?? Promise.reject(retentionOff()),
     close: async () => {
       await retainer?.stop();
+      await intake.close();
       await writer.close();
     },
   };

@@ -111,9 +111,19 @@ function addQuery(audit: Command): void {
     .option('--outcome <outcome>', 'permitted, denied, refused, failed or flowed')
     .option('--session <id>', 'one session')
     .option('--code <code>', 'one kind of entry, such as session.opened')
-    .option('--since <time>', '2026-03-12, 2026-03-12T08:00:00Z, or a length of time before now: 24h')
+    .option(
+      '--since <time>',
+      '2026-03-12 (midnight UTC), 2026-03-12T08:00:00+01:00, or a length of time before now: 24h',
+    )
     .option('--until <time>', 'the same; what is asked for is before it')
     .option('--limit <number>', 'at most so many', '1000')
+    .option('--sql <select>', 'one SELECT over `entries`, which are those that the rest asks for')
+    .option('--columns', 'list the columns of `entries`', false)
+    .option('--timeout <time>', 'stop after it (default: 60s)')
+    .option('--verified', 'verify the log first, and answer from the lines that were verified; takes its time', false)
+    .option('-k, --key <key>', 'with --verified: a public key that you have from elsewhere, or a file of them', several)
+    .option('--as <id>', 'who you are, where several share a user; the entry about the question says so')
+    .option('--no-audit', 'leave no entry about the question: only for copies that cannot be written')
     .addOption(
       new Option('-o, --output <format>', 'table for people; csv and json for programs')
         .choices(['table', 'csv', 'json'])
@@ -125,6 +135,7 @@ function addQuery(audit: Command): void {
         'sluice audit query --topic payments --partition 3 --offset 4711 --action read',
         'sluice audit query --principal alice --outcome denied --since 24h --output csv',
         'sluice audit query --session 7f1de1a4-7b52-4d0e-a0c0-5fd6c2a3f0d1 --output json',
+        'sluice audit query --since 7d --sql "SELECT principal, sum(records) FROM entries GROUP BY ALL ORDER BY 2 DESC"',
       ),
     )
     .action(

@@ -1,63 +1,136 @@
-/** `sluice audit query`: entries of the log that match all that is asked. */
-import Table from 'cli-table3';
-import { codeOf, outcomes, queryLog } from '../audit/audit.ts';
-import type { FoundEntry, Outcome, QueryFilter } from '../audit/audit.ts';
+/** `sluice audit query`: entries of the log that match all that is asked, or what one SELECT over them says. */
+import { VerifierKey, openQuestions, queryColumns, queryLog } from '../audit/audit.ts';
+import type { Answer, FoundEntry, QueryFilter, Questions } from '../audit/audit.ts';
 import { parseDurationMs } from '../config/config.ts';
-import { messageOf } from '../lib/errors.ts';
+import { SluiceError, messageOf } from '../lib/errors.ts';
+import { auditQueryRowsMax, auditQueryTimeoutMs } from '../lib/limits.ts';
 import { printable } from '../lib/printable.ts';
+import { filterOf, unknownCode, usage, wholeNumber } from './audit-query-filter.ts';
+import type { FilterOptions } from './audit-query-filter.ts';
+import { printAnswer, printEntries, printRows } from './audit-query-print.ts';
+import type { QueryFormat } from './audit-query-print.ts';
+import { recordQuery } from './audit-query-record.ts';
+import { verifyFirst } from './audit-query-verified.ts';
+import { readKeys } from './audit-verify.ts';
 import { exitCodes } from './exit-codes.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { CommandError } from './output.ts';
 import { createProgress } from './progress.ts';
 
-export interface AuditQueryOptions {
+export interface AuditQueryOptions extends FilterOptions {
   readonly directory: string;
-  readonly principal?: string;
-  readonly memberOf?: string;
-  readonly topic?: string;
-  readonly partition?: string;
-  readonly offset?: string;
-  readonly group?: string;
-  readonly action?: string;
-  readonly outcome?: string;
-  readonly session?: string;
-  readonly code?: string;
-  readonly since?: string;
-  readonly until?: string;
+  readonly sql?: string;
+  readonly columns: boolean;
+  readonly timeout?: string;
   readonly limit: string;
-  readonly output: 'table' | 'csv' | 'json';
+  readonly verified: boolean;
+  readonly key?: readonly string[];
+  readonly as?: string;
+  /** `--no-audit` makes it false. */
+  readonly audit: boolean;
+  readonly output: QueryFormat;
 }
 
-const limitMax = 1_000_000;
-const cellCharsMax = 400;
-const columns = [
-  'time',
-  'code',
-  'outcome',
-  'principal',
-  'address',
-  'action',
-  'resource',
-  'records',
-  'offsets',
-  'session',
-  'id',
-] as const;
+/** What was found, and how it is shown. */
+interface Result {
+  readonly rows: number;
+  readonly more: boolean;
+  readonly print: () => void;
+}
 
-/** @throws CommandError where the log cannot be read or what is asked makes no sense */
+/** @throws CommandError where the log cannot be read, what is asked makes no sense, or it cannot be entered in the log */
 export async function runAuditQuery(options: AuditQueryOptions): Promise<ExitCode> {
+  if (options.columns) {
+    printRows(
+      ['column', 'type', 'says'],
+      queryColumns.map(({ name, type, text }) => [name, type, text]),
+      'table',
+      'columns of entries',
+    );
+    return exitCodes.ok;
+  }
   const filter = filterOf(options, Date.now());
-  const limit = wholeNumber('--limit', options.limit, limitMax) ?? limitMax;
-  const { found, more } = await collect(options.directory, filter, limit);
-  print(found, more, options.output);
-  if (more) process.stderr.write(`There are more than ${limit}: ask more closely, or raise --limit.\n`);
+  const note = unknownCode(options);
+  if (note !== null) process.stderr.write(`${printable(note, 400)}\n`);
+  const limits = {
+    rowsMax: wholeNumber('--limit', options.limit, auditQueryRowsMax) ?? 0,
+    timeoutMs: timeoutOf(options),
+  };
+  const keys = await readKeys(options.key ?? []);
+  if (options.verified && keys.length === 0)
+    throw usage('--verified goes with --key: a key that you have from elsewhere.');
+  const record = recordQuery(options, filter);
+  let result: Result;
+  try {
+    result = await answer(options, filter, limits, keys);
+  } catch (error) {
+    await record(isRefusal(error) ? 'refused' : 'failed', 0, false);
+    throw error;
+  }
+  // Entered before anything is shown.
+  await record('answered', result.rows, result.more);
+  result.print();
+  if (result.more) process.stderr.write(`There are more than ${limits.rowsMax}: ask more closely, or raise --limit.\n`);
   return exitCodes.ok;
 }
 
-async function collect(
+interface Limits {
+  readonly rowsMax: number;
+  readonly timeoutMs: number;
+}
+
+async function answer(
+  options: AuditQueryOptions,
+  filter: QueryFilter,
+  limits: Limits,
+  keys: readonly VerifierKey[],
+): Promise<Result> {
+  const { directory, sql, output, verified } = options;
+  const progress = createProgress();
+  const verifying = verified ? await verifyFirst(directory, keys) : null;
+  let questions: Questions | null = null;
+  try {
+    questions = await openQuestions(directory, {
+      filter,
+      ...limits,
+      ...(verifying !== null && { visit: verifying.line }),
+      onProgress: ({ bytes, bytesTotal }) => progress.show(bytes, bytesTotal, 'read'),
+    });
+    progress.end();
+    verifying?.hold();
+    if (questions.strays > 0)
+      process.stderr.write(
+        `${questions.strays} lines are no entries and were passed over; \`sluice audit verify\` says where.\n`,
+      );
+    return sql === undefined
+      ? entriesResult(await questions.find(), output)
+      : answerResult(await questions.select(sql), output);
+  } catch (error) {
+    if (isMissingEngine(error) && sql === undefined && !verified) {
+      process.stderr.write(`${messageOf(error)}; the lines are read instead, which takes longer.\n`);
+      return entriesResult(await scan(directory, filter, limits.rowsMax), output);
+    }
+    if (error instanceof CommandError) throw error;
+    throw failed(error, directory);
+  } finally {
+    progress.end();
+    await questions?.close();
+  }
+}
+
+function entriesResult({ found, more }: { found: readonly FoundEntry[]; more: boolean }, output: QueryFormat): Result {
+  return { rows: found.length, more, print: () => printEntries(found, more, output) };
+}
+
+function answerResult(result: Answer, output: QueryFormat): Result {
+  return { rows: result.rows.length, more: result.more, print: () => printAnswer(result, output) };
+}
+
+/** Without the engine: every line. */
+async function scan(
   directory: string,
   filter: QueryFilter,
-  limit: number,
+  rowsMax: number,
 ): Promise<{ found: FoundEntry[]; more: boolean }> {
   const progress = createProgress();
   const found: FoundEntry[] = [];
@@ -65,104 +138,39 @@ async function collect(
     for await (const one of queryLog(directory, filter, ({ bytes, bytesTotal }) =>
       progress.show(bytes, bytesTotal, `${found.length} found`),
     )) {
-      if (found.length === limit) return { found, more: true };
+      if (found.length === rowsMax) return { found, more: true };
       found.push(one);
     }
     return { found, more: false };
-  } catch (error) {
-    throw new CommandError(exitCodes.problems, `The log in ${directory} cannot be read: ${messageOf(error)}`);
   } finally {
     progress.end();
   }
 }
 
-function print(found: readonly FoundEntry[], more: boolean, format: AuditQueryOptions['output']): void {
-  if (format === 'json') {
-    const entries = found.map(({ entry }) => entry);
-    process.stdout.write(`${JSON.stringify({ entries, more }, null, 2)}\n`);
-  } else if (format === 'csv') {
-    const rows = [columns, ...found.map((one) => columns.map((column) => cell(one, column)))];
-    process.stdout.write(rows.map((row) => `${row.map(quoted).join(',')}\r\n`).join(''));
-  } else {
-    const table = new Table({ head: [...columns], style: { head: [], border: [], compact: true } });
-    for (const one of found) table.push(columns.map((column) => printable(cell(one, column), cellCharsMax)));
-    if (found.length > 0) process.stdout.write(`${table.toString()}\n`);
-    process.stdout.write(`${found.length} found\n`);
-  }
+function failed(error: unknown, directory: string): CommandError {
+  const code = error instanceof SluiceError ? String(error.code) : '';
+  const text = messageOf(error)
+    .split('\n')
+    .map((line) => printable(line, 400))
+    .join('\n');
+  if (code === 'query-refused') return new CommandError(exitCodes.usage, text);
+  if (code === 'query-failed')
+    return new CommandError(exitCodes.usage, `${text}\n\`sluice audit query --columns\` lists the columns of entries.`);
+  if (code.startsWith('query-')) return new CommandError(exitCodes.problems, text);
+  return new CommandError(exitCodes.problems, `The log in ${directory} cannot be read: ${text}`);
 }
 
-function cell({ entry, facts }: FoundEntry, column: (typeof columns)[number]): string {
-  const flow = entry.data['flow'] as { records?: number; ranges?: readonly (readonly string[])[] } | undefined;
-  switch (column) {
-    case 'time':
-      return entry.time;
-    case 'code':
-      return codeOf(entry);
-    case 'id':
-      return entry.id;
-    case 'resource':
-      return [facts.resourceType, [facts.resource, facts.partition].filter((part) => part !== undefined).join('-')]
-        .filter(Boolean)
-        .join(' ');
-    case 'records':
-      return String(flow?.records ?? '');
-    case 'offsets':
-      return (flow?.ranges ?? []).map((range) => range.join('–')).join(' ');
-    default:
-      return facts[column] ?? '';
-  }
+function isRefusal(error: unknown): boolean {
+  return error instanceof CommandError && error.exitCode === exitCodes.usage;
 }
 
-/**
- * RFC 4180. A spreadsheet takes a cell that begins like a formula for one, and names in the log come from clients: those
- * are set off with an apostrophe.
- */
-function quoted(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+function isMissingEngine(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === 'query-engine-missing';
 }
 
-function filterOf(options: AuditQueryOptions, nowMs: number): QueryFilter {
-  const { principal, memberOf, topic, group, action, session, code, outcome } = options;
-  if (options.offset !== undefined && (topic === undefined || options.partition === undefined))
-    throw usage('--offset goes with --topic and --partition: every partition counts its own.');
-  if (outcome !== undefined && !outcomes.includes(outcome as Outcome))
-    throw usage(`--outcome takes one of ${outcomes.join(', ')}.`);
-  const partition = wholeNumber('--partition', options.partition, 2_147_483_647);
-  const sinceMs = timeOf('--since', options.since, nowMs);
-  const untilMs = timeOf('--until', options.until, nowMs);
-  const texts = Object.entries({ principal, memberOf, topic, group, action, session, code, outcome });
-  return {
-    ...Object.fromEntries(texts.filter(([, value]) => value !== undefined)),
-    ...(partition !== null && { partition }),
-    ...(options.offset !== undefined && { offset: offsetOf(options.offset) }),
-    ...(sinceMs !== null && { sinceMs }),
-    ...(untilMs !== null && { untilMs }),
-  };
-}
-
-function wholeNumber(name: string, text: string | undefined, max: number): number | null {
-  if (text === undefined) return null;
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > max) throw usage(`${name} takes a whole number up to ${max}.`);
-  return value;
-}
-
-function offsetOf(text: string): bigint {
-  if (!/^\d{1,19}$/.test(text)) throw usage('--offset takes a whole number.');
-  return BigInt(text);
-}
-
-function timeOf(name: string, text: string | undefined, nowMs: number): number | null {
-  if (text === undefined) return null;
-  const agoMs = parseDurationMs(text);
-  const ms = agoMs === null ? Date.parse(text) : nowMs - agoMs;
-  const known = agoMs !== null || /^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:\d{2}))?$/.test(text);
-  if (!known || Number.isNaN(ms))
-    throw usage(`${name} takes 2026-03-12, 2026-03-12T08:00:00Z, or a length of time before now: 24h.`);
+function timeoutOf({ timeout }: AuditQueryOptions): number {
+  if (timeout === undefined) return auditQueryTimeoutMs;
+  const ms = parseDurationMs(timeout);
+  if (ms === null || ms === 0) throw usage('--timeout takes a length of time with its unit, such as 5m.');
   return ms;
-}
-
-function usage(message: string): CommandError {
-  return new CommandError(exitCodes.usage, message);
 }

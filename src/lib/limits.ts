@@ -64,6 +64,10 @@ export const auditCheckpointFilesMax: number = 2_000;
 export const auditCheckpointSpacingMs: number = 1_000;
 /** One push of a checkpoint to a place of its own. */
 export const auditCheckpointPushMs: number = 30_000;
+/** What a bucket, a witness or a webhook may answer. */
+export const auditAnswerBytesMax: number = 1_048_576;
+/** A place that takes no checkpoint for so long is told of in the log. */
+export const auditSinkReportMs: number = 300_000;
 /** Characters of one name, id or address in an audit entry; Kafka's topic names have at most 249. */
 export const auditNameCharsMax: number = 512;
 /** Characters of one explanation in an audit entry. */
@@ -181,9 +185,6 @@ export const recordingQueueBytesMax: number = 8_388_608;
 export const recordingQueueBytesHardMax: number = 134_217_728;
 /** A session that lasts longer goes on in another recording, so that retention can take the older ones. */
 export const recordingSpanMs: number = 86_400_000;
-/** Notices of commands that read or erase recordings: entered at a time, and the size of one. */
-export const recordingNoticesMax: number = 1_000;
-export const recordingNoticeBytesMax: number = 65_536;
 /** Notices of commands that read or erase recordings: entered at a time, and the size of one. */
 export const recordingNoticesMax: number = 1_000;
 export const recordingNoticeBytesMax: number = 65_536;

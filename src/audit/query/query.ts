@@ -63,7 +63,7 @@ function match(line: Buffer, filter: QueryFilter): Omit<FoundEntry, 'file'> | nu
 }
 
 /** Segments that can hold entries of the time asked for: an entry is written after its segment began, and before the next did. */
-function within(segments: readonly LogSegment[], { sinceMs, untilMs }: QueryFilter): LogSegment[] {
+export function within(segments: readonly LogSegment[], { sinceMs, untilMs }: QueryFilter): LogSegment[] {
   return segments.filter(({ name }, index) => {
     const next = segments[index + 1];
     if (untilMs !== undefined && segmentStartMs(name) - clockSlackMs >= untilMs) return false;

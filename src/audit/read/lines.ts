@@ -9,6 +9,8 @@ const lineEnd = 0x0a;
 export interface LineChunk {
   /** Without their line ends. They share one buffer: copy what is kept. */
   readonly lines: readonly Buffer[];
+  /** The same with their line ends, as they stand in the segment. */
+  readonly whole: Buffer;
   /** Offset in the segment behind the last of them. */
   readonly end: number;
   /** Bytes behind `end` that are no whole line; told with the last chunk only, else 0. */
@@ -27,13 +29,14 @@ export async function* linesOf(path: string, from: number = 0, to: number = Infi
     for await (const read of stream) {
       const bytes = rest.length === 0 ? (read as Buffer) : Buffer.concat([rest, read as Buffer]);
       const { lines, length } = split(bytes);
+      const whole = bytes.subarray(0, length);
       rest = bytes.subarray(length);
       end += length;
       if (rest.length > auditLineBytesMax) throw tooLong(path, end);
-      if (lines.length > 0) yield { lines, end, tornBytes: 0 };
+      if (lines.length > 0) yield { lines, whole, end, tornBytes: 0 };
     }
   }
-  yield { lines: [], end, tornBytes: rest.length };
+  yield { lines: [], whole: Buffer.alloc(0), end, tornBytes: rest.length };
 }
 
 function split(bytes: Buffer): { lines: Buffer[]; length: number } {

@@ -65,6 +65,7 @@ export async function scanLog(
   sizes: readonly number[],
   findings: Findings,
   onProgress: (progress: ScanProgress) => void,
+  onLine: (line: Buffer) => void = () => {},
 ): Promise<Scan> {
   const { steps, segments } = await logSteps(directory);
   const bytesTotal = (await Promise.all(segments.map(({ path }) => stat(path)))).reduce(
@@ -84,7 +85,10 @@ export async function scanLog(
     let bytes = 0;
     scanner.begin(segment);
     for await (const { lines, end, tornBytes } of linesOf(segment.path, 0, segment.cutAt)) {
-      for (const line of lines) scanner.line(line);
+      for (const line of lines) {
+        scanner.line(line);
+        onLine(line);
+      }
       bytes = end + tornBytes;
       if (before + bytes - told >= progressBytes) {
         told = before + bytes;

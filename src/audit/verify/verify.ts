@@ -31,6 +31,8 @@ export interface VerifyOptions {
   readonly keepMs?: number;
   readonly nowMs?: number;
   readonly onProgress?: (progress: ScanProgress) => void;
+  /** Told of every line, in the order of writing. */
+  readonly onLine?: (line: Buffer) => void;
 }
 
 export interface VerifyReport {
@@ -70,7 +72,13 @@ export async function verifyLog(directory: string, options: VerifyOptions = {}):
   const found = await readCheckpoints(directory, findings);
   const { known = null } = options;
   const sizes = found.map(({ checkpoint }) => checkpoint.size);
-  const scan = await scanLog(directory, sizes.concat(known?.size ?? []), findings, options.onProgress ?? (() => {}));
+  const scan = await scanLog(
+    directory,
+    sizes.concat(known?.size ?? []),
+    findings,
+    options.onProgress ?? (() => {}),
+    options.onLine,
+  );
   const pinned = options.keys ?? [];
   const keys = pinned.length > 0 ? pinned : await ownKey(directory);
   const proved = holdRoots(found, scan, findings);
