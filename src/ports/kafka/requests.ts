@@ -153,7 +153,7 @@ export class RequestPipeline {
       name: handler.name,
       version,
       request,
-      access: new RequestAccess(session, requestLabel(handler.name, version)),
+      access: new RequestAccess(this, requestLabel(handler.name, version)),
       cluster: this.#parts.cluster,
       addresses: this.#parts.addresses,
       upstreamVersions: upstream.versions,
@@ -225,7 +225,7 @@ export class RequestPipeline {
       return;
     }
     const answer = this.#answers.reserve(name, header.apiVersion);
-    upstream.send(sent, this.#relay?.taker(name, verdict, header, this.session, answer) ?? null);
+    upstream.send(sent, this.#relay?.taker(name, verdict, header, this, answer) ?? null);
   }
 
   #answer<N extends ApiName>(

@@ -1,9 +1,8 @@
 /** The way back: a broker's response → handler → the client's answer, in pieces where it is large and may pass as it is. */
-import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { Answer, AnswerQueue } from './answers.ts';
-import type { ForwardVerdict, ResponseScan } from './apis/handler.ts';
+import type { ForwardVerdict, ResponseScan, SessionHolder } from './apis/handler.ts';
 import {
   type ApiName,
   type DecodedRequestHeader,
@@ -57,10 +56,10 @@ export class ResponseRelay {
     name: N,
     verdict: ForwardVerdict<N>,
     header: DecodedRequestHeader,
-    session: GateSession,
+    holder: SessionHolder,
     answer: Answer,
   ): ResponseTaker {
-    const relayed: Relayed<N> = { name, verdict, header, session, answer };
+    const relayed: Relayed<N> = { name, verdict, header, holder, answer };
     return {
       whole: (frame) => this.#whole(relayed, frame),
       ...(verdict.streams === undefined ? {} : { large: (size: number) => this.#large(relayed, size) }),
@@ -84,7 +83,7 @@ export class ResponseRelay {
         frame.subarray(sizeBytes),
       );
       const changed = verdict.onResponse?.(message) ?? false;
-      const durable = changed instanceof Promise ? null : relayed.session.durable();
+      const durable = changed instanceof Promise ? null : relayed.holder.session.durable();
       if (changed instanceof Promise || durable !== null) void this.#later(relayed, frame, message, changed, durable);
       else this.#settle(relayed, frame, message, changed);
     } catch (error) {
@@ -102,7 +101,7 @@ export class ResponseRelay {
     this.#atWork += 1;
     try {
       const changed = await changing;
-      await (durable ?? relayed.session.durable());
+      await (durable ?? relayed.holder.session.durable());
       this.#settle(relayed, frame, message, changed);
     } catch (error) {
       this.#unreadable(relayed, error);
@@ -156,9 +155,9 @@ export class ResponseRelay {
   }
 
   /** Fail closed: an answer that cannot be read cannot be filtered either. */
-  #unreadable<N extends ApiName>({ name, header, session }: Relayed<N>, error: unknown): void {
+  #unreadable<N extends ApiName>({ name, header, holder }: Relayed<N>, error: unknown): void {
     const label = `${name} v${header.apiVersion}`;
-    session.refuse('response-unreadable', messageOf(error), label);
+    holder.session.refuse('response-unreadable', messageOf(error), label);
     this.#logger.error(
       { api: name, version: header.apiVersion, error: messageOf(error) },
       'a response could not be filtered',
@@ -171,6 +170,6 @@ interface Relayed<N extends ApiName> {
   readonly name: N;
   readonly verdict: ForwardVerdict<N>;
   readonly header: DecodedRequestHeader;
-  readonly session: GateSession;
+  readonly holder: SessionHolder;
   readonly answer: Answer;
 }

@@ -119,6 +119,11 @@ async function told(t: TestContext, score: Score, received: number): Promise<voi
   t.diagnostic(
     `in the log: ${log.denied} denials; authentication: ${listed(log.authentication)}; refusals: ${listed(log.refused)}`,
   );
+  for (const detail of unavailable()) t.diagnostic(`could not be decided: ${detail}`);
+  const heap = (part: string): string => mb(sum(read(`sluice_${part}`)));
+  t.diagnostic(
+    `heap: ${heap('nodejs_heap_size_used_bytes')} of ${heap('nodejs_heap_size_total_bytes')}, outside it ${heap('nodejs_external_memory_bytes')}`,
+  );
   assert.deepEqual([...score.of('oddities')], [], 'answers that make no sense');
   assert.deepEqual(unexpected(closes), [], 'reasons to close a connection that nobody thought of');
   assert.equal(
@@ -129,6 +134,15 @@ async function told(t: TestContext, score: Score, received: number): Promise<voi
   assert.equal(sum(log.refused), sum(read('sluice_refusals_total', 'code')), 'refused requests');
   assert.equal(log.denied, read('sluice_decisions_total', 'effect').get('deny') ?? 0, 'denied operations');
   assert.equal(sum(read('sluice_audit_entries_lost')), 0);
+}
+
+/** Why requests were refused that the gateway could not decide. */
+function unavailable(): ReadonlySet<string> {
+  const details = ground.gateway.entries().flatMap(({ data }) => {
+    const { refusal, request = '' } = data as { refusal?: { code: string; detail: string }; request?: string };
+    return refusal?.code === 'unavailable' ? [`${request}: ${refusal.detail}`] : [];
+  });
+  return new Set(details);
 }
 
 /** Entries of one principal that refuse something. */

@@ -94,6 +94,7 @@ function refusalById(
 ): DeleteTopicsResponseDeletableTopicResult | null {
   const name = cluster.topicName(topicId);
   if (name === undefined) {
+    access.unknownTopic(topicId);
     return {
       name: null,
       topicId,

@@ -1,4 +1,5 @@
 /** The answer to a fetch on its way to the client: held against the policy where that changed meanwhile, and accounted. */
+import type { GateSession } from '../../../gate/gate.ts';
 import {
   type FetchRequest,
   type FetchResponse,
@@ -19,7 +20,8 @@ import type { Exchange, ResponseScan } from './handler.ts';
 export interface DeliveredFetch extends Pick<Exchange<'Fetch'>, 'version' | 'access' | 'cluster' | 'addresses'> {
   /** Absent where the request was never decoded; then nothing that it asks for is recorded. */
   readonly request?: FetchRequest;
-  /** The policy under which it was decided. */
+  /** What it was decided by: the session, and the policy in force. */
+  readonly decidedIn: GateSession;
   readonly revision: string;
   /** What the broker was not asked for. */
   readonly refusals: readonly FetchResponseFetchableTopicResponse[];
@@ -27,17 +29,22 @@ export interface DeliveredFetch extends Pick<Exchange<'Fetch'>, 'version' | 'acc
   readonly settle: SessionAnswer | null;
 }
 
+/** False where the policy changed since the request was decided, or the client's credential was renewed with other rights. */
+export function stillHolds({ access: { session }, decidedIn, revision }: DeliveredFetch): boolean {
+  return session === decidedIn && session.revision === revision;
+}
+
 /** Takes the whole answer, and may change it. @returns true where it did */
 export function deliver(fetch: DeliveredFetch, response: FetchResponse): boolean {
   const { access, cluster, version, refusals } = fetch;
   fetch.settle?.(response.errorCode, response.sessionId);
   let changed = false;
-  const policyChanged = access.session.revision !== fetch.revision;
+  const held = stillHolds(fetch);
   for (const topic of response.responses) {
     const name = version >= topicIdVersion ? cluster.topicName(topic.topicId) : topic.topic;
     for (const partition of topic.partitions) {
       // A long poll may outlive the grant it began under: what was taken away meanwhile is not delivered.
-      if (policyChanged && (name === undefined || !access.may('read', 'topic', name, partition.partitionIndex))) {
+      if (!held && (name === undefined || !access.may('read', 'topic', name, partition.partitionIndex))) {
         Object.assign(partition, refusedPartition(partition.partitionIndex, errorCodes.TOPIC_AUTHORIZATION_FAILED));
         changed = true;
       } else if (name !== undefined) {

@@ -4,7 +4,7 @@
  */
 import { fetchSessionPartitionsMax } from '../../../lib/limits.ts';
 import { type FetchRequestVisitor, walkFetch } from '../protocol/protocol.ts';
-import { type DeliveredFetch, deliver, scanOf } from './fetch-delivery.ts';
+import { type DeliveredFetch, deliver, scanOf, stillHolds } from './fetch-delivery.ts';
 import {
   FetchSession,
   type FetchSessions,
@@ -54,9 +54,14 @@ class Decision implements FetchRequestVisitor {
   #sessionId = 0;
   #epoch = finalEpoch;
   #epochAt = -1;
+  /** What was decided before, lately: the session's, or that of requests without one. */
+  #held: FetchSession | null = null;
   #key = '';
-  #name = '';
-  /** What the request names beyond what its session holds: of each partition its topic's key and name, and its index. */
+  /** `undefined` while it was not needed. */
+  #name: string | undefined;
+  /** What is held of the topic. */
+  #heldPartitions: ReadonlySet<number> | undefined;
+  /** What the request names beyond what is held: of each partition its topic's key and name, and its index. */
   readonly #keys: string[] = [];
   readonly #names: string[] = [];
   readonly #partitions: number[] = [];
@@ -68,6 +73,7 @@ class Decision implements FetchRequestVisitor {
     this.#arrival = arrival;
     this.#sessions = fetchSessions(arrival.connection);
     this.#session = null;
+    this.#held = null;
   }
 
   begin(replicaId: number, sessionId: number, sessionEpoch: number, epochAt: number): void {
@@ -78,31 +84,33 @@ class Decision implements FetchRequestVisitor {
     const sessions = this.#sessions;
     const arrival = this.#arrival;
     if (sessions === null || arrival === null) return;
+    const byId = arrival.version >= topicIdVersion;
     if (isFull(sessionEpoch)) {
       if (sessionId !== 0 && !sessions.gave(sessionId)) this.usual = false;
+      if (!this.#begins(sessions)) this.#held = sessions.permitted(byId, arrival.access.session);
       return;
     }
-    const byId = arrival.version >= topicIdVersion;
     const session = sessions.errorOf(sessionId, sessionEpoch, byId) === 0 ? sessions.find(sessionId) : undefined;
     if (session === undefined || session.withheld.size > 0 || session.mustDecide(arrival.access.session)) {
       this.usual = false;
       return;
     }
     this.#session = session;
+    this.#held = session;
   }
 
   topic(name: string, topicId: string): void {
-    const byId = this.#byId;
-    const known = byId ? this.#arrival?.cluster.topicName(topicId) : name;
-    if (known === undefined) this.usual = false;
-    this.#key = byId ? topicId : name;
-    this.#name = known ?? '';
+    this.#key = this.#byId ? topicId : name;
+    this.#name = undefined;
+    this.#heldPartitions = this.#held?.granted.of(this.#key);
   }
 
   partition(index: number): void {
-    if (!this.usual || this.#session?.granted.has(this.#key, index) === true) return;
+    if (!this.usual || this.#heldPartitions?.has(index) === true) return;
+    const arrival = this.#arrival;
+    this.#name ??= this.#byId ? arrival?.cluster.topicName(this.#key) : this.#key;
     // Asked without an entry: where it is denied, the handler asks, and then the log has it once.
-    if (this.#arrival?.access.sees('read', 'topic', this.#name, index) !== true) {
+    if (this.#name === undefined || arrival?.access.sees('read', 'topic', this.#name, index) !== true) {
       this.usual = false;
       return;
     }
@@ -131,9 +139,12 @@ class Decision implements FetchRequestVisitor {
       return verdict(arrival, goingOn(sessions, session));
     }
     sessions.drop(this.#sessionId);
-    const begins =
-      this.#epoch === initialEpoch && sessions.worthwhile && this.#partitions.length <= fetchSessionPartitionsMax;
-    if (begins) return verdict(arrival, beginning(sessions, this.#begun(arrival)));
+    const begun = this.#held ?? this.#begun(arrival);
+    this.#bring(begun);
+    if (this.#held === null && begun.size <= fetchSessionPartitionsMax) {
+      return verdict(arrival, beginning(sessions, begun));
+    }
+    sessions.boundPermitted();
     if (this.#epoch === initialEpoch) payload.writeInt32BE(finalEpoch, this.#epochAt);
     return verdict(arrival, null);
   }
@@ -143,9 +154,16 @@ class Decision implements FetchRequestVisitor {
     this.#arrival = null;
     this.#sessions = null;
     this.#session = null;
+    this.#held = null;
+    this.#heldPartitions = undefined;
     for (const list of [this.#keys, this.#names, this.#partitions, this.#forgottenKeys, this.#forgottenPartitions]) {
       list.length = 0;
     }
+  }
+
+  /** Whether the request begins a session, if it is not too large for one. */
+  #begins(sessions: FetchSessions): boolean {
+    return this.#epoch === initialEpoch && sessions.worthwhile;
   }
 
   get #byId(): boolean {
@@ -173,9 +191,6 @@ class Decision implements FetchRequestVisitor {
 
   #begun({ access }: FetchArrival): FetchSession {
     const session = new FetchSession(this.#byId);
-    for (let at = 0; at < this.#partitions.length; at += 1) {
-      session.granted.add(this.#keys[at] ?? '', this.#partitions[at] ?? 0);
-    }
     session.decided(access.session);
     return session;
   }
@@ -185,11 +200,21 @@ const decision = new Decision();
 
 function verdict(arrival: FetchArrival, settle: SessionAnswer | null): ForwardVerdict<'Fetch'> {
   const { version, access, cluster, addresses } = arrival;
-  const { revision } = access.session;
-  const delivered: DeliveredFetch = { version, access, cluster, addresses, revision, refusals: [], settle };
+  const decidedIn = access.session;
+  const { revision } = decidedIn;
+  const delivered: DeliveredFetch = {
+    version,
+    access,
+    cluster,
+    addresses,
+    decidedIn,
+    revision,
+    refusals: [],
+    settle,
+  };
   return {
     kind: 'forward',
     onResponse: (response) => deliver(delivered, response),
-    streams: (payloadBytes) => (access.session.revision === revision ? scanOf(delivered, payloadBytes) : null),
+    streams: (payloadBytes) => (stillHolds(delivered) ? scanOf(delivered, payloadBytes) : null),
   };
 }

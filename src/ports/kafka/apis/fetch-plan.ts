@@ -136,7 +136,10 @@ class Planning {
   #codeFor(topic: string, partition: number): number {
     const { access, cluster } = this.#exchange;
     const name = this.#session.byId ? cluster.topicName(topic) : topic;
-    if (name === undefined) return errorCodes.UNKNOWN_TOPIC_ID;
+    if (name === undefined) {
+      access.unknownTopic(topic);
+      return errorCodes.UNKNOWN_TOPIC_ID;
+    }
     return access.may('read', 'topic', name, partition) ? 0 : errorCodes.TOPIC_AUTHORIZATION_FAILED;
   }
 

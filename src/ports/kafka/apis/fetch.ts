@@ -10,7 +10,7 @@
  */
 import { fetchSessionPartitionsMax } from '../../../lib/limits.ts';
 import { type FetchRequest, type FetchResponse, errorCodes } from '../protocol/protocol.ts';
-import { type DeliveredFetch, deliver, scanOf } from './fetch-delivery.ts';
+import { type DeliveredFetch, deliver, scanOf, stillHolds } from './fetch-delivery.ts';
 import { type FetchPlan, planFull, planIncremental, sessionFor } from './fetch-plan.ts';
 import { everyPartition } from './fetch-refusal.ts';
 import {
@@ -134,8 +134,9 @@ interface Forwarding extends Pick<ForwardVerdict<'Fetch'>, 'request'> {
 
 function forwarded(exchange: Exchange<'Fetch'>, { refusals }: FetchPlan, forwarding: Forwarding): Verdict<'Fetch'> {
   const { access } = exchange;
-  const { revision } = access.session;
-  const delivered: DeliveredFetch = { ...exchange, refusals, revision, settle: forwarding.settle };
+  const decidedIn = access.session;
+  const { revision } = decidedIn;
+  const delivered: DeliveredFetch = { ...exchange, refusals, decidedIn, revision, settle: forwarding.settle };
   const { request } = forwarding;
   return {
     kind: 'forward',
@@ -145,7 +146,7 @@ function forwarded(exchange: Exchange<'Fetch'>, { refusals }: FetchPlan, forward
     // recorded to be kept: whole.
     ...(refusals.length === 0 &&
       access.recorder === null && {
-        streams: (payloadBytes) => (access.session.revision === revision ? scanOf(delivered, payloadBytes) : null),
+        streams: (payloadBytes) => (stillHolds(delivered) ? scanOf(delivered, payloadBytes) : null),
       }),
   };
 }

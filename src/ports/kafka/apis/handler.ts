@@ -78,15 +78,25 @@ export interface ApiHandler<N extends ApiName> {
   refuse(request: RequestMessages[N], code: number, version: number): Draft<ResponseMessages[N]> | null;
 }
 
+/** What stands for a connection: its session, which is another one from a re-authentication on. */
+export interface SessionHolder {
+  readonly session: GateSession;
+}
+
 /** Asks the gate in the name of one request. */
 export class RequestAccess {
-  readonly session: GateSession;
+  readonly #holder: SessionHolder;
   readonly #requestName: string;
   #recorder: RequestRecorder | null = null;
 
-  constructor(session: GateSession, requestName: string) {
-    this.session = session;
+  constructor(holder: SessionHolder, requestName: string) {
+    this.#holder = holder;
     this.#requestName = requestName;
+  }
+
+  /** The connection's session now. An answer may come when it is no longer the one that the request was decided in. */
+  get session(): GateSession {
+    return this.#holder.session;
   }
 
   /** Decides and audits. @param partition -1 (the default) where no single partition is meant */
@@ -124,6 +134,11 @@ export class RequestAccess {
   /** An attempt that no rule could permit goes into the log. */
   refused(code: string, detail: string): void {
     this.session.refuse(code, detail, this.#requestName);
+  }
+
+  /** A topic id that no topic has: a guess, or a topic that is gone. Nothing of it goes on. */
+  unknownTopic(topicId: string): void {
+    this.refused('topic-id-unknown', `no topic has the id ${topicId}`);
   }
 
   get requestName(): string {

@@ -61,6 +61,7 @@ async function permittedTopics(
   );
   return asked.filter((topic) => {
     if (topic.name === null && unresolved.has(topic.topicId)) {
+      access.unknownTopic(topic.topicId);
       refused.push(refusedTopic(null, topic.topicId, errorCodes.UNKNOWN_TOPIC_ID));
       return false;
     }

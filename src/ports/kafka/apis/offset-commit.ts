@@ -43,12 +43,11 @@ function commitByTopic(
     (topic, partition) => topic !== '' && access.may('read', 'topic', topic, partition),
   );
   if (denied.length === 0) return forwardUnread;
-  const refused = denied.map((topic) =>
-    refusedTopic(
-      topic,
-      nameOf(topic) === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED,
-    ),
-  );
+  const refused = denied.map((topic) => {
+    const known = nameOf(topic) !== undefined;
+    if (!known) access.unknownTopic(topic.topicId);
+    return refusedTopic(topic, known ? errorCodes.TOPIC_AUTHORIZATION_FAILED : errorCodes.UNKNOWN_TOPIC_ID);
+  });
   if (allowed.length === 0) return { kind: 'answer', response: { topics: refused } };
   return {
     kind: 'forward',

@@ -115,6 +115,7 @@ function permittedPartitions(
 ): Topic[] {
   const name = version >= topicIdVersion ? cluster.topicName(topic.topicId) : topic.name;
   if (name === undefined) {
+    access.unknownTopic(topic.topicId);
     denied.push(refusedTopic(topic, topic.partitionIndexes, errorCodes.UNKNOWN_TOPIC_ID));
     return [];
   }

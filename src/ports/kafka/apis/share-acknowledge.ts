@@ -46,8 +46,9 @@ async function handle(exchange: Exchange<'ShareAcknowledge'>): Promise<Verdict<'
     (topic, partition) => topic !== '' && access.may('read', 'topic', topic, partition),
   );
   const refused = denied.map(({ topicId, partitions }): TopicAnswer => {
-    const code =
-      cluster.topicName(topicId) === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED;
+    const known = cluster.topicName(topicId) !== undefined;
+    if (!known) access.unknownTopic(topicId);
+    const code = known ? errorCodes.TOPIC_AUTHORIZATION_FAILED : errorCodes.UNKNOWN_TOPIC_ID;
     return { topicId, partitions: partitions.map(({ partitionIndex }) => refusedPartition(partitionIndex, code)) };
   });
   return {

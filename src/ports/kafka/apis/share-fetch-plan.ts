@@ -129,7 +129,10 @@ class Planning {
   #codeFor(topicId: string, partition: number): number {
     const { access, cluster } = this.#exchange;
     const name = cluster.topicName(topicId);
-    if (name === undefined) return errorCodes.UNKNOWN_TOPIC_ID;
+    if (name === undefined) {
+      access.unknownTopic(topicId);
+      return errorCodes.UNKNOWN_TOPIC_ID;
+    }
     return access.may('read', 'topic', name, partition) ? 0 : errorCodes.TOPIC_AUTHORIZATION_FAILED;
   }
 

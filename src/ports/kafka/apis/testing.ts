@@ -118,7 +118,7 @@ export function exchangeOf<N extends ApiName>(
     name,
     version,
     request: requestOnTheWire(name, version, request),
-    access: new RequestAccess(sessionOf(world), `${name} v${version}`),
+    access: new RequestAccess({ session: sessionOf(world) }, `${name} v${version}`),
     cluster: clusterOf(world),
     addresses: addressBook,
     upstreamVersions: BrokerVersions.none,
