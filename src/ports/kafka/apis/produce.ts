@@ -49,6 +49,7 @@ function decide(exchange: Exchange<'Produce'>): Verdict<'Produce'> {
       if (!permitted) no.push(index);
       return permitted;
     });
+    if (name === undefined) access.unknownTopic(topic.topicId);
     const code = name === undefined ? errorCodes.UNKNOWN_TOPIC_ID : errorCodes.TOPIC_AUTHORIZATION_FAILED;
     if (no.length > 0) denied.push(refusedTopic(topic, no, code));
     return yes.length > 0 ? [{ ...topic, partitionData: yes }] : [];
