@@ -22,6 +22,8 @@ export const connectionsPerPrincipalMax: number = 10_000;
 export const unauthenticatedConnectionsMax: number = 1_000;
 /** Time a client has from its first byte to the end of authentication. */
 export const authenticationTimeoutMs: number = 30_000;
+/** Time a renewal that began before the credential expired has to end; until then nothing new is taken. */
+export const renewalGraceMs: number = 5_000;
 /** A token as it comes over the wire. */
 export const tokenBytesMax: number = 65_536;
 /** Discovery documents and key sets. */

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { batchOf } from '../../harness/batches.ts';
 import { type Scene, startScene } from '../../harness/scene.ts';
 import { WireClient } from '../../harness/wire-client.ts';
+import { renewalGraceMs } from '../../src/lib/limits.ts';
 import { errorCodes } from '../../src/ports/kafka/protocol/protocol.ts';
 
 const policy = `apiVersion: sluice/v1
@@ -218,6 +219,26 @@ describe('authentication', () => {
     const begun = performance.now();
     assert.ok(await client.closes(8_000));
     assert.ok(performance.now() - begun < 5_000, 'it was closed at expiry, not by another timer');
+  });
+
+  test('a renewal that began in time may end after the expiry, as at a broker', async () => {
+    const client = await authenticated('brief');
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const handshake = await client.ask('SaslHandshake', 1, { mechanism: 'OAUTHBEARER' });
+    assert.equal(handshake.errorCode, 0);
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    const authBytes = Buffer.from(`n,,\x01auth=Bearer ${await scene.idp.token('brief')}\x01\x01`);
+    const answer = await client.ask('SaslAuthenticate', 2, { authBytes });
+    assert.equal(answer.errorCode, 0);
+    client.close();
+  });
+
+  test('a renewal that is begun and never ended does not keep a connection open', async () => {
+    const client = await authenticated('brief');
+    const begun = performance.now();
+    await client.ask('SaslHandshake', 1, { mechanism: 'OAUTHBEARER' });
+    assert.ok(await client.closes(3_000 + renewalGraceMs + 3_000));
+    assert.ok(performance.now() - begun < 3_000 + renewalGraceMs + 2_000);
   });
 });
 

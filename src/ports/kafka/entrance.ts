@@ -4,7 +4,7 @@
  */
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { authenticationTimeoutMs } from '../../lib/limits.ts';
+import { authenticationTimeoutMs, renewalGraceMs } from '../../lib/limits.ts';
 import type { Principal } from '../../model/principal.ts';
 import type { ClientFacts } from '../../model/session.ts';
 import type { AnswerQueue } from './answers.ts';
@@ -262,10 +262,16 @@ export class Entrance {
           ? timerMsMax
           : end - this.#parts.clock.nowMs()
         : lifetimeMs;
-    this.#expiryTimer = setTimeout(
-      () => this.#events.close('the credential expired'),
-      Math.max(0, Math.min(delayMs, timerMsMax)),
-    );
+    this.#expiryTimer = setTimeout(() => this.#expired(), Math.max(0, Math.min(delayMs, timerMsMax)));
+  }
+
+  /**
+   * KIP-368: a renewal that has begun may come to its end, since the answer to its handshake waits behind all that is
+   * in flight. No other request passes until then.
+   */
+  #expired(): void {
+    if (!this.#authentication.underWay) return this.#events.close('the credential expired');
+    this.#expiryTimer = setTimeout(() => this.#events.close('the credential expired'), renewalGraceMs);
   }
 
   #failed(error: unknown, clientId: string): { readonly code: string; readonly message: string } {
