@@ -10,6 +10,7 @@ import { exitCodeMeanings, exitCodes } from './exit-codes.ts';
 import { CommandError, formatProblem } from './output.ts';
 import type { PolicyTestOptions } from './policy-test.ts';
 import type { ServeOptions } from './serve.ts';
+import { addSessionCommands } from './session-commands.ts';
 
 /** The demo takes its options as they come, so it is no command like the others. */
 let demoExitCode: number | null = null;
@@ -62,6 +63,7 @@ function buildProgram(): Command {
     );
   addPolicyCommands(program);
   addAuditCommands(program);
+  addSessionCommands(program);
   addDemoCommand(program);
   return program;
 }
