@@ -25,7 +25,7 @@ Scenarios: SCENARIOS
   --quick         2 rounds of 1 second            --only TEXT   only the cells whose name holds TEXT
   --gate          exit 1 where a gate is missed   --profile     where the gateway's CPU time goes
   --output json   for machines                    --save        keep the figures in bench/results/
-  --beside FOLDER another checkout of the gateway as one more peer (passthrough, latency, connections)`;
+  --beside FOLDER another checkout of the gateway as one more peer (passthrough, latency, connections, fetch-sessions)`;
 
 /** One line for the person who waits; figures go to standard output. */
 export function say(line: string): void {

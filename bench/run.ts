@@ -7,6 +7,7 @@ import { noiseOf, rowsTable, type ScenarioResult, verdictsTable } from './report
 import { saveResult } from './save.ts';
 import { clients } from './scenarios/clients.ts';
 import { connections } from './scenarios/connections.ts';
+import { fetchSessions } from './scenarios/fetch-sessions.ts';
 import { latency } from './scenarios/latency.ts';
 import { passthrough } from './scenarios/passthrough.ts';
 import { policy } from './scenarios/policy.ts';
@@ -14,7 +15,7 @@ import { soak } from './scenarios/soak.ts';
 import { tls } from './scenarios/tls.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
-const scenarios: readonly Scenario[] = [passthrough, latency, connections, policy, tls, clients, soak];
+const scenarios: readonly Scenario[] = [passthrough, latency, connections, policy, fetchSessions, tls, clients, soak];
 /** CPU that others used, in cores, beyond which figures are not worth keeping. */
 const noiseMax = 0.15;
 

@@ -27,7 +27,11 @@ export interface Stage {
 
 const tokenTtlSeconds = 86_400;
 
-export async function setStage(topics: number): Promise<Stage> {
+/** @param moreRules writes frames of a scenario's own into the folder; gives their rules for the fake broker */
+export async function setStage(
+  topics: number,
+  moreRules: (folder: string) => readonly string[] = () => [],
+): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
   removeAtExit(folder);
   const undo: (() => Promise<void> | void)[] = [() => rmSync(folder, { recursive: true, force: true })];
@@ -41,7 +45,7 @@ export async function setStage(topics: number): Promise<Stage> {
     const openingFile = writeOpening(folder, await idp.token('bench'));
     const [port = 0] = await reservePorts(1);
     undo.push(() => releasePorts([port]));
-    const frames = writeFrames(folder, { brokerPort: port, topics });
+    const frames = writeFrames(folder, { brokerPort: port, topics }, moreRules(folder));
     const args = [String(port), frames.rulesFile];
     const server = await startServer({
       name: 'fake broker',

@@ -4,9 +4,10 @@
  * latency counts from the time a request should have left, so that a stall costs all the requests it held up.
  *
  *   client --port P --request FILE --response FILE [--opening FILE] [--connections N] [--in-flight N] [--rate PER_SECOND]
- *          [--warm-up SECONDS] [--seconds SECONDS] [--vary COUNT:REQUEST_AT:RESPONSE_AT]
+ *          [--warm-up SECONDS] [--seconds SECONDS] [--vary COUNT:REQUEST_AT:RESPONSE_AT] [--begin FILE] [--count REQUEST_AT]
  *
- * OPENING holds frames sent first, one at a time (SASL). VARY numbers the topics: 4 bytes in the request and answer.
+ * OPENING holds frames sent first, one at a time (SASL), and BEGIN one more (a fetch that begins a session). VARY numbers
+ * the topics: 4 bytes in the request and answer. COUNT numbers each connection's requests from 1 (a session's epochs).
  * Prints "ready" when all are connected, "start" after the warm-up, then "end" and one line of JSON. Exit code 1 on
  * anything but the expected answer.
  */
@@ -63,6 +64,7 @@ static void queue_request(Connection *connection, uint64_t time) {
   OutFrame *frame = out_push(&connection->out, &options.request);
   put32(frame->head + REQUEST_CORRELATION_AT, connection->next_sent);
   if (options.vary_count > 1) put32(frame->head + options.vary_request_at, topic_of(connection->next_sent));
+  if (options.count_at > 0) put32(frame->head + options.count_at, connection->next_sent + 1);
   connection->next_sent++;
 }
 

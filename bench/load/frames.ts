@@ -26,6 +26,8 @@ export interface Exchange {
   readonly topicAt: { readonly request: number; readonly response: number };
   /** Where a fetch says how much it wants, by which the fake broker knows the answer; -1 in a produce. */
   readonly sizeAt: number;
+  /** Set where requests go on with a fetch session: the frame that begins it, and where a request has its epoch. */
+  readonly session?: { readonly beginFile: string; readonly epochAt: number };
 }
 
 export interface FrameFiles {
@@ -42,12 +44,12 @@ export interface Cluster {
 export const frameSizes: readonly number[] = [1_024, 16_384, 102_400, 1_048_576];
 
 const produceVersion = 13;
-const fetchVersion = 17;
-const clientId = 'bench';
+export const fetchVersion = 17;
+export const clientId = 'bench';
 /** The last four bytes of a topic's id are its number. */
 const idPrefix = Buffer.from('736c756963652d626368', 'hex');
 const recordBytesMax = 1_000;
-const apiKeys = { produce: 0, fetch: 1, metadata: 3, apiVersions: 18 } as const;
+export const apiKeys = { produce: 0, fetch: 1, metadata: 3, apiVersions: 18 } as const;
 /** Stands for the size in a fetch request until the place is known. */
 const sizeMarker = 0x7a6b5c4d;
 const baseOffset = 4_711n;
@@ -56,17 +58,17 @@ export function topicName(index: number): string {
   return `bench.topic-${index}`;
 }
 
-function topicId(index: number): string {
+export function topicId(index: number): string {
   const bytes = Buffer.alloc(16);
   idPrefix.copy(bytes);
   bytes.writeUInt32BE(index, 12);
   return bytes.toString('base64url');
 }
 
-/** Writes all frames of all sizes into `folder`. */
-export function writeFrames(folder: string, cluster: Cluster): FrameFiles {
+/** Writes all frames of all sizes into `folder`. @param more rules for the fake broker, before the others */
+export function writeFrames(folder: string, cluster: Cluster, more: readonly string[] = []): FrameFiles {
   const exchanges = frameSizes.flatMap((bytes) => [produceExchange(folder, bytes), fetchExchange(folder, bytes)]);
-  const lines = [...exchanges.map((exchange) => ruleFor(exchange)), ...bootstrapRules(folder, cluster)];
+  const lines = [...more, ...exchanges.map((exchange) => ruleFor(exchange)), ...bootstrapRules(folder, cluster)];
   const rulesFile = join(folder, 'rules.txt');
   writeFileSync(rulesFile, `${lines.join('\n')}\n`);
   return {

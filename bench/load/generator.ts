@@ -84,6 +84,7 @@ function argumentsOf(load: LoadRun): string[] {
     seconds: load.seconds,
     ...(topics > 1 && { vary: `${topics}:${exchange.topicAt.request}:${exchange.topicAt.response}` }),
     ...(load.openingFile !== null && { opening: load.openingFile }),
+    ...(exchange.session !== undefined && { begin: exchange.session.beginFile, count: exchange.session.epochAt }),
   };
   return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }

@@ -118,6 +118,7 @@ export class FetchSessions {
   readonly #sessions = new Map<number, FetchSession>();
   readonly #given = new Set<number>();
   #unused = 0;
+  #permitted: FetchSession | null = null;
 
   find(id: number): FetchSession | undefined {
     return this.#sessions.get(id);
@@ -160,6 +161,19 @@ export class FetchSessions {
     session.advance();
   }
 
+  /**
+   * What requests without a session named lately and were permitted, for consumers that name the same again and again.
+   * Decided anew as often as a session.
+   */
+  permitted(byId: boolean, session: GateSession): FetchSession {
+    const known = this.#permitted;
+    if (known !== null && known.byId === byId && !known.mustDecide(session)) return known;
+    const anew = new FetchSession(byId);
+    anew.decided(session);
+    this.#permitted = anew;
+    return anew;
+  }
+
   /** Nothing goes on with it from here. */
   drop(id: number): void {
     this.#sessions.delete(id);
@@ -173,6 +187,11 @@ export class FetchSessions {
       this.#given.delete(oldest);
       return;
     }
+  }
+
+  /** What is permitted is forgotten where it would be too much. */
+  boundPermitted(): void {
+    if (this.#permitted !== null && this.#permitted.size > fetchSessionPartitionsMax) this.#permitted = null;
   }
 
   #makeRoom(): void {

@@ -11,6 +11,11 @@ export class PartitionSet {
     return this.#topics.get(topic)?.has(partition) === true;
   }
 
+  /** To look many up in one topic. */
+  of(topic: string): ReadonlySet<number> | undefined {
+    return this.#topics.get(topic);
+  }
+
   add(topic: string, partition: number): void {
     let partitions = this.#topics.get(topic);
     if (partitions === undefined) {
