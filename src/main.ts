@@ -9,6 +9,7 @@ import { PolicyLoadError, Started, superviseGateway } from './process/process.ts
 import { createLogger } from './telemetry/telemetry.ts';
 import type { LogFormat, LogLevel } from './telemetry/telemetry.ts';
 
+export { topicSender } from './main/own-audit-log.ts';
 export { policyContext, settingsChecks } from './main/settings-checks.ts';
 export type { Gateway, GatewayParts } from './main/contract.ts';
 export { PolicyLoadError };

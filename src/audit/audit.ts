@@ -14,6 +14,7 @@ import { AccessIntake } from './access/intake.ts';
 import { mustBeDurable } from './catalogue.ts';
 import { openTree } from './checkpoint/open.ts';
 import type { OpenedTree } from './checkpoint/open.ts';
+import type { TopicSender } from './checkpoint/push.ts';
 import type { EntryDraft } from './draft.ts';
 import { openFolder } from './files.ts';
 import type { LogFiles } from './files.ts';
@@ -21,6 +22,7 @@ import { recoveries } from './recovery.ts';
 import { Retainer } from './retention/retainer.ts';
 import type { RetentionResult } from './retention/retainer.ts';
 import { Segments } from './segments.ts';
+import type { SinkStatus } from './sinks/courier.ts';
 import { AuditWriter } from './writer.ts';
 import type { WriterBounds } from './writer.ts';
 
@@ -47,6 +49,8 @@ export type { Column } from './query/columns.ts';
 export type { Answer } from './query/engine.ts';
 export { queryLog } from './query/query.ts';
 export type { FoundEntry } from './query/query.ts';
+export type { TopicSender } from './checkpoint/push.ts';
+export type { SinkStatus } from './sinks/courier.ts';
 export { previewRetention } from './retention/preview.ts';
 export type { RetentionPlan } from './retention/plan.ts';
 export type { RetentionResult } from './retention/retainer.ts';
@@ -88,6 +92,8 @@ export interface OwnedAuditLog extends AuditLog {
    * `audit-tree-broken`, `audit-unavailable`: then nothing is removed
    */
   retain(): Promise<RetentionResult>;
+  /** How checkpoints fare on their way to other places. */
+  sinks(): readonly SinkStatus[];
 }
 
 export interface AuditLogOptions {
@@ -101,6 +107,8 @@ export interface AuditLogOptions {
   readonly checkpoint?: CheckpointSettings;
   /** What is kept; absent: everything. Only of a log that is signed. */
   readonly retention?: RetentionSettings;
+  /** Writes into topics, for checkpoints that go into one. */
+  readonly sendToTopic?: TopicSender;
 }
 
 const defaultBounds: WriterBounds = {
@@ -152,10 +160,13 @@ async function openIn(
   const found = await recoveries(folder);
   const segmentBytesMax = bounds.segmentBytesMax ?? auditSegmentBytesMax;
   const segments = new Segments(folder, names.at(-1) ?? '', options.clock, segmentBytesMax);
-  const tree = options.checkpoint === undefined ? null : await openTree(options.directory, options.checkpoint, options);
+  // Places that fail are told of in the log; nothing is sent before it is there.
+  const report = (draft: EntryDraft): void => void writer.append(draft);
+  const context = { ...options, report };
+  const tree = options.checkpoint === undefined ? null : await openTree(options.directory, options.checkpoint, context);
   const follower = tree?.checkpointer ?? null;
   const all = { ...defaultBounds, ...bounds };
-  const writer = new AuditWriter({ ...options, segments, bounds: all, follower, mustBeDurable });
+  const writer: AuditWriter = new AuditWriter({ ...options, segments, bounds: all, follower, mustBeDurable });
   for (const draft of found) {
     options.logger.warn(
       { report: JSON.stringify(draft.data) },
@@ -171,6 +182,7 @@ async function openIn(
     append: (draft) => writer.append(draft),
     durable: () => writer.durable(),
     status: () => writer.status(),
+    sinks: () => tree?.push?.status() ?? [],
     retain: () => retainer?.run() ?? Promise.reject(retentionOff()),
     close: async () => {
       await retainer?.stop();

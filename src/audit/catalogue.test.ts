@@ -191,6 +191,8 @@ const examples: EventData = {
     sessions: [['7f1de1a4-7b52-4d0e-a0c0-5fd6c2a3f0d1', 4]],
     sessions_more: 0,
   },
+  'log.push-failing': { sink: 's3', since: time, cause: 'bucket.example answered 503' },
+  'log.push-restored': { sink: 's3', since: time, failures: 9 },
   'log.closed': { entries: 11, lost: 7 },
 };
 
@@ -266,6 +268,8 @@ test('every code is said in one line that names what matters', () => {
     'log.key-changed': /sluice\/gw-1\+new signs .* instead of sluice\/gw-1\+c74f20a3/,
     'log.entries-missing': /5 entries of audit-20260312-081502-000\.jsonl are gone, from position 3 \(segment-gone\)/,
     'log.tombstone': /8 entries removed by retention \(keep 86400s\), .* positions 8 to 15/,
+    'log.push-failing': /no checkpoint has reached s3 since .*503/,
+    'log.push-restored': /checkpoints reach s3 again/,
     'log.closed': /after 11 entries, 7 lost/,
   };
   for (const code of codes) {

@@ -241,6 +241,20 @@ export const catalogue: { readonly [Code in EventCode]: EventSpec<EventData[Code
     render: (data) =>
       `${data.entries} entries removed by retention (${data.policy}), ${data.first_segment} to ${data.last_segment}, positions ${data.first_index} to ${data.first_index + data.entries - 1}`,
   },
+  'log.push-failing': {
+    severity: 'error',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A place that checkpoints go to has taken none for five minutes.',
+    render: (data) => `no checkpoint has reached ${data.sink} since ${data.since}: ${data.cause}`,
+  },
+  'log.push-restored': {
+    severity: 'notice',
+    durable: false,
+    ocsfClass: ocsfLifecycle,
+    summary: 'A place that was told of by `log.push-failing` takes checkpoints again.',
+    render: (data) => `checkpoints reach ${data.sink} again, which they had not since ${data.since}`,
+  },
   'log.closed': {
     severity: 'info',
     durable: false,

@@ -347,6 +347,9 @@ export type EventData = {
     readonly cause: string;
   };
   readonly 'log.tombstone': TombstoneData;
+  /** `sink` is `directory`, `command`, `s3`, `kafka` or `witness/NAME`. */
+  readonly 'log.push-failing': { readonly sink: string; readonly since: string; readonly cause: string };
+  readonly 'log.push-restored': { readonly sink: string; readonly since: string; readonly failures: number };
   readonly 'log.closed': {
     /** Entries of this run of the gateway, this one included. */
     readonly entries: number;

@@ -170,6 +170,8 @@ const recordingHmac = z
 const doneAt = instant.describe('by the clock of who did it: a command waits for the gateway to enter it');
 const byWhom = z.string().describe('the user and the machine, or `gateway`');
 
+const sink = z.string().describe('`directory`, `command`, `s3`, `kafka` or `witness/NAME`');
+
 export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]> } = {
   'gateway.started': z.strictObject({
     version: z.string(),
@@ -269,11 +271,19 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     query_id: z.uuid().describe('unique: an entry that is in the log twice, after a crash, has it twice'),
     asked_at: instant,
     by: z
-      .strictObject({ user: z.string().max(512), uid: z.int(), host: z.string().max(512), claimed: z.string().max(512) })
+      .strictObject({
+        user: z.string().max(512),
+        uid: z.int(),
+        host: z.string().max(512),
+        claimed: z.string().max(512),
+      })
       .describe('the user of the operating system, and who the asker claims to be'),
     kind: z.enum(['filter', 'sql']),
     question: z.string().max(2_048).describe('the filter as canonical JSON, or the SQL; cut where it is long'),
-    digest: z.string().regex(/^[0-9a-f]{64}$/).describe('SHA-256 of the whole question, in hex'),
+    digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .describe('SHA-256 of the whole question, in hex'),
     outcome: z.enum(['answered', 'refused', 'failed']),
     rows: count.describe('how many entries or rows were shown'),
     more: z.boolean().describe('whether there were more'),
@@ -315,6 +325,12 @@ export const schemas: { readonly [Code in EventCode]: z.ZodType<EventData[Code]>
     cause: z.string(),
   }),
   'log.tombstone': tombstone,
+  'log.push-failing': z.strictObject({ sink, since: instant, cause: z.string() }),
+  'log.push-restored': z.strictObject({
+    sink,
+    since: instant,
+    failures: count.describe('attempts that failed since the start'),
+  }),
   'log.closed': z.strictObject({
     entries: count.describe('entries of this run of the gateway, this one included'),
     lost: count,

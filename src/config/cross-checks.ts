@@ -7,6 +7,18 @@ export function crossCheck(settings: Settings): readonly PlacedProblem[] {
     ...duplicateNames(settings.ports),
     ...settings.ports.flatMap((port, index) => checkPort(port, index, settings)),
     ...overlaps(settings),
+    ...checkPush(settings),
+  ];
+}
+
+function checkPush({ audit, ports }: Settings): readonly PlacedProblem[] {
+  const port = audit.checkpoint.push?.kafka?.port;
+  if (port === undefined || ports.some(({ name }) => name === port)) return [];
+  return [
+    {
+      at: ['audit', 'checkpoint', 'push', 'kafka', 'port'],
+      message: `There is no port named "${port}". Name the port whose upstream has the topic.`,
+    },
   ];
 }
 

@@ -1,7 +1,7 @@
 /** A gateway in either form, one process or a supervisor with workers: what is started around what serves, and stopped. */
 import { readFileSync } from 'node:fs';
 import { auditEvent } from '../audit/audit.ts';
-import type { AuditLog } from '../audit/audit.ts';
+import type { OwnedAuditLog } from '../audit/audit.ts';
 import { SluiceError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { HostPort, Settings } from '../model/settings.ts';
@@ -28,7 +28,7 @@ export interface Serving {
 
 export interface GatewayPieces {
   readonly settings: Settings;
-  readonly audit: AuditLog;
+  readonly audit: OwnedAuditLog;
   readonly metrics: Metrics;
   readonly policies: PolicyKeeper<LoadedPolicies>;
   readonly serving: Serving;
@@ -92,11 +92,12 @@ function gatewayOf(
 
 function readinessOf({ settings, audit, policies, serving }: GatewayPieces, phase: Phase): Readiness {
   const { writable, lost } = audit.status();
+  const failing = audit.sinks().flatMap(({ sink, ok }) => (ok ? [] : [sink]));
   return gatewayReadiness({
     ...phase,
     ...serving.state(),
     policy: { revision: policies.current().revision, lastLoadOk: policies.lastLoadOk() },
-    audit: { writable, lost, mode: settings.audit.mode },
+    audit: { writable, lost, mode: settings.audit.mode, failing },
   });
 }
 

@@ -1,5 +1,4 @@
 /** The gateway as one process. */
-import { openAuditLog } from '../audit/audit.ts';
 import { readPolicyFiles } from '../config/config.ts';
 import type { PolicyFile } from '../config/config.ts';
 import { systemClock } from '../lib/clock.ts';
@@ -17,6 +16,7 @@ import type { Metrics } from '../telemetry/telemetry.ts';
 import type { Gateway, GatewayParts } from './contract.ts';
 import { buildDataPlane } from './data-plane.ts';
 import type { DataPlane } from './data-plane.ts';
+import { openOwnAuditLog } from './own-audit-log.ts';
 import { PolicyChecker, policyReports } from './policies.ts';
 import { runGateway, version } from './running.ts';
 import type { Serving } from './running.ts';
@@ -28,8 +28,7 @@ export async function startSingle(settings: Settings, parts: GatewayParts, start
   const { gatewayId, policyDirectory: directory } = settings;
   const metrics = createMetrics({ version: version(), gatewayId });
   const files = await readPolicyFiles(directory);
-  const audit = await openAuditLog({ ...settings.audit, gatewayId, clock, logger });
-  started.push(() => audit.close());
+  const audit = await openOwnAuditLog(settings, { clock, logger }, started);
   const followers: (() => void)[] = [];
   const policies = await keepPolicies(files, {
     directory,
@@ -41,7 +40,7 @@ export async function startSingle(settings: Settings, parts: GatewayParts, start
   const plane = buildDataPlane(settings, { audit, policies: current, metrics, logger, clock }, started);
   followers.push(() => plane.gate.policyChanged());
   metrics.watch({
-    audit: () => audit.status(),
+    audit: () => ({ ...audit.status(), sinks: audit.sinks() }),
     issuers: () => plane.verifier.status(),
     ports: () => plane.ports.map((port) => ({ port: port.name, ...port.status() })),
   });

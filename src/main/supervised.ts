@@ -2,7 +2,6 @@
  * The gateway as a supervisor with worker processes: here are the listening sockets, the policy files, the audit log,
  * the sessions and the address of the metrics; the workers serve clients (docs/adr/2026-11-23-workers.md).
  */
-import { openAuditLog } from '../audit/audit.ts';
 import { readPolicyFiles } from '../config/config.ts';
 import type { ConfigProblem, PolicyFile } from '../config/config.ts';
 import { SessionRegistry } from '../gate/gate.ts';
@@ -17,6 +16,7 @@ import { createMetrics, gateObserver } from '../telemetry/telemetry.ts';
 import type { Metrics } from '../telemetry/telemetry.ts';
 import type { Gateway, GatewayParts } from './contract.ts';
 import { mergedIssuers, mergedPorts } from './merged-states.ts';
+import { openOwnAuditLog } from './own-audit-log.ts';
 import { PolicyChecker, policyReports } from './policies.ts';
 import type { LoadedPolicies } from './policies.ts';
 import { runGateway, version } from './running.ts';
@@ -31,8 +31,7 @@ export async function startSupervised(settings: Settings, parts: GatewayParts, s
   const { windowMs } = settings.audit;
   const metrics = createMetrics({ version: version(), gatewayId });
   const files = await readPolicyFiles(directory);
-  const audit = await openAuditLog({ ...settings.audit, gatewayId, clock, logger });
-  started.push(() => audit.close());
+  const audit = await openOwnAuditLog(settings, { clock, logger }, started);
   const registry = new SessionRegistry({ audit, clock, logger, windowMs, observer: gateObserver(metrics) });
   const logLevel = parts.logLevel ?? settings.telemetry.logLevel;
   const hub = new WorkerHub({ settings, audit, registry, logger, logLevel, clock, workers });
@@ -54,7 +53,7 @@ export async function startSupervised(settings: Settings, parts: GatewayParts, s
   started.push(() => policies.close());
   const serving = servingOf(settings, hub, metrics, started);
   metrics.watch({
-    audit: () => audit.status(),
+    audit: () => ({ ...audit.status(), sinks: audit.sinks() }),
     issuers: () => mergedIssuers(hub.states()),
     ports: () => mergedPorts(settings, hub.states()).map(({ name, ...rest }) => ({ port: name, ...rest })),
     workers: () => ({ ...hub.pool.status(), connections: hub.connections() }),

@@ -20,7 +20,13 @@ export interface GatewayState {
   /** Absent where this process serves by itself. */
   readonly workers?: { readonly wanted: number; readonly up: number; readonly crashLooping: boolean };
   readonly policy: { readonly revision: string; readonly lastLoadOk: boolean };
-  readonly audit: { readonly writable: boolean; readonly lost: number; readonly mode: 'strict' | 'available' };
+  readonly audit: {
+    readonly writable: boolean;
+    readonly lost: number;
+    readonly mode: 'strict' | 'available';
+    /** Places that checkpoints do not reach. */
+    readonly failing?: readonly string[];
+  };
   readonly ports: readonly { readonly name: string; readonly ready: boolean; readonly detail: string }[];
   readonly issuers: readonly { readonly issuer: string; readonly usable: boolean; readonly keys: number }[];
 }
@@ -40,6 +46,12 @@ export function gatewayReadiness(state: GatewayState): Readiness {
       ok: audit.writable || audit.mode === 'available',
       detail: `${audit.writable ? 'writable' : 'cannot be written'}${audit.lost > 0 ? `; ${audit.lost} entries lost` : ''}`,
     },
+    // The gateway works on: what does not arrive is tried again, and is on its own disk.
+    ...(audit.failing ?? []).map((sink) => ({
+      name: `audit/${sink}`,
+      ok: true,
+      detail: 'checkpoints do not arrive; they are tried again',
+    })),
     ...state.ports.map(({ name, ready, detail }) => ({ name: `port/${name}`, ok: ready, detail })),
     // An issuer that is away does not take the gateway out of service: tokens of the others still work.
     ...state.issuers.map(({ issuer, usable, keys }) => ({

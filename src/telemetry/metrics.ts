@@ -15,6 +15,13 @@ export interface MetricSources {
     readonly backlogged: boolean;
     readonly lost: number;
     readonly entries: number;
+    /** Places that checkpoints go to. */
+    readonly sinks?: readonly {
+      readonly sink: string;
+      readonly ok: boolean;
+      readonly failures: number;
+      readonly size: number;
+    }[];
   };
   issuers(): readonly {
     readonly issuer: string;
@@ -213,6 +220,17 @@ function watchSources(registry: Registry, sources: MetricSources): void {
   gauge('sluice_audit_entries_lost', 'Audit entries lost since the start; only in mode "available".', [], (made) =>
     made.set(sources.audit().lost),
   );
+  const perSink = (
+    name: string,
+    help: string,
+    read: (status: NonNullable<ReturnType<MetricSources['audit']>['sinks']>[number]) => number,
+  ): void =>
+    gauge(name, help, ['sink'], (made) => {
+      for (const status of sources.audit().sinks ?? []) made.set({ sink: status.sink }, read(status));
+    });
+  perSink('sluice_audit_push_ok', '1 if the last checkpoint arrived at this place.', ({ ok }) => (ok ? 1 : 0));
+  perSink('sluice_audit_push_failures', 'Attempts to push a checkpoint that failed.', ({ failures }) => failures);
+  perSink('sluice_audit_push_entries', 'Entries under the newest checkpoint at this place.', ({ size }) => size);
   const perIssuer = (
     name: string,
     help: string,

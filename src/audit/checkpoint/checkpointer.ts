@@ -109,7 +109,7 @@ export class Checkpointer {
     this.#timer = null;
     await this.#writing;
     await this.#sign();
-    await this.#options.push?.settled();
+    await this.#options.push?.close();
   }
 
   #sign(): Promise<void> {

@@ -12,12 +12,14 @@ import { makeKeyFile, readKeyFile } from './key-file.ts';
 import type { KeyFile } from './key-file.ts';
 import type { SignerKey, VerifierKey } from './keys.ts';
 import { CheckpointPush } from './push.ts';
+import type { TopicSender } from './push.ts';
 import { CheckpointStore } from './store.ts';
 import { startTree } from './tree-start.ts';
 
 export interface OpenedTree {
   readonly checkpointer: Checkpointer;
   readonly store: CheckpointStore;
+  readonly push: CheckpointPush | null;
   /** The key in force, and all that the log was signed with. */
   readonly key: SignerKey;
   readonly keys: readonly VerifierKey[];
@@ -25,11 +27,20 @@ export interface OpenedTree {
   readonly drafts: readonly EntryDraft[];
 }
 
+export interface TreeContext {
+  readonly gatewayId: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Takes entries about places that checkpoints do not reach. */
+  readonly report: (draft: EntryDraft) => void;
+  readonly sendToTopic?: TopicSender;
+}
+
 /** @throws SluiceError `audit-key-unusable`, `audit-tree-broken` */
 export async function openTree(
   directory: string,
   settings: CheckpointSettings,
-  context: { readonly gatewayId: string; readonly clock: Clock; readonly logger: Logger },
+  context: TreeContext,
 ): Promise<OpenedTree> {
   const { logger, clock } = context;
   const store = await CheckpointStore.open(directory);
@@ -41,7 +52,7 @@ export async function openTree(
   const verifiers = keys.map(({ verifier }) => verifier);
   const start = await startTree(directory, await store.readState(), newest, verifiers);
   await store.writePublicKey(key.verifier.text);
-  const push = settings.push === undefined ? null : new CheckpointPush(settings.push, logger);
+  const push = settings.push === undefined ? null : new CheckpointPush(settings.push, context, context.sendToTopic);
   const { everyMs, entries } = settings;
   const checkpointer = new Checkpointer(start, { store, push, key, retiring, everyMs, entries, clock, logger });
   logger.info(
@@ -58,7 +69,7 @@ export async function openTree(
     checkpoint_every_ms: everyMs,
     checkpoint_entries: entries,
   });
-  return { checkpointer, store, key, keys: verifiers, drafts: [opened, ...start.missing, ...changed] };
+  return { checkpointer, store, push, key, keys: verifiers, drafts: [opened, ...start.missing, ...changed] };
 }
 
 async function keysFor(settings: CheckpointSettings, newest: Checkpoint | null, gatewayId: string): Promise<KeyFile> {

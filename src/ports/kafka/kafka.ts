@@ -12,6 +12,8 @@ import type { KafkaObserver } from './observer.ts';
 
 export { kafkaSockets } from './listener.ts';
 export type { KafkaObserver, RequestOutcome } from './observer.ts';
+export { createTopicWriter } from './topic-writer.ts';
+export type { TopicRecord, TopicWriter } from './topic-writer.ts';
 
 export interface KafkaPortParts {
   readonly gate: Gate;
