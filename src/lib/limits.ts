@@ -20,9 +20,11 @@ export const decompressedBatchBytesMax: number = 134_217_728;
 export const connectionsPerPrincipalMax: number = 10_000;
 /** Connections of one port on one gateway that have not authenticated yet. */
 export const unauthenticatedConnectionsMax: number = 1_000;
+/** Time such a connection has before it makes room for a new one, where there are as many as there may be. */
+export const unauthenticatedGraceMs: number = 2_000;
 /** Time a client has from its first byte to the end of authentication. */
 export const authenticationTimeoutMs: number = 30_000;
-/** Time a renewal that began before the credential expired has to end; until then nothing new is taken. */
+/** Time that what began before the credential expired has to end, a renewal or a request in flight; nothing new is taken. */
 export const renewalGraceMs: number = 5_000;
 /** A token as it comes over the wire. */
 export const tokenBytesMax: number = 65_536;
@@ -68,6 +70,9 @@ export const auditCheckpointSpacingMs: number = 1_000;
 export const auditCheckpointPushMs: number = 30_000;
 /** What a bucket, a witness or a webhook may answer. */
 export const auditAnswerBytesMax: number = 1_048_576;
+/** One batch of an export of the audit log; a longer line goes alone. */
+export const auditExportBatchEntriesMax: number = 500;
+export const auditExportBatchBytesMax: number = 1_048_576;
 /** A place that takes no checkpoint for so long is told of in the log. */
 export const auditSinkReportMs: number = 300_000;
 /** Characters of one name, id or address in an audit entry; Kafka's topic names have at most 249. */

@@ -233,6 +233,19 @@ describe('authentication', () => {
     client.close();
   });
 
+  test('what is in flight at the expiry is answered, so that no producer sends again what is written; then it is closed', async () => {
+    const client = await authenticated('brief');
+    const begun = performance.now();
+    const partitions = [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000 }];
+    const poll = { replicaId: -1, maxWaitMs: 4_500, minBytes: 1_000_000, maxBytes: 1_000, sessionEpoch: -1 };
+    client.write(client.frame('Fetch', 11, { ...poll, topics: [{ topic: 'payments', partitions }] }));
+    await new Promise((resolve) => setTimeout(resolve, 3_700));
+    client.write(client.frame('Metadata', 9, { topics: null }));
+    assert.notEqual(await client.payload(), null, 'the long poll');
+    assert.ok(performance.now() - begun > 4_000);
+    assert.equal(await client.payload(), null, 'what came after the expiry is not taken');
+  });
+
   test('a renewal that is begun and never ended does not keep a connection open', async () => {
     const client = await authenticated('brief');
     const begun = performance.now();

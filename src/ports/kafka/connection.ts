@@ -20,6 +20,7 @@ import { RequestPipeline } from './requests.ts';
 /** How long the last requests of a client that has closed may take on their way to the broker. */
 const endedConnectionMs = 30_000;
 const clientClosed = 'the client closed the connection';
+const drained = 'drained';
 
 export class ClientConnection {
   readonly #parts: ConnectionParts;
@@ -32,6 +33,7 @@ export class ClientConnection {
   #requests: RequestPipeline | null = null;
   #closed = false;
   #draining = false;
+  #drainReason = drained;
   /** The client has said all it will say; what it said is still carried out (acks=0 has nothing but this to count on). */
   #ended = false;
   /** A request is being decided: it has no place among the answers yet. */
@@ -55,6 +57,7 @@ export class ClientConnection {
     this.#entrance = new Entrance(arrival, parts, this.#answers, {
       entered: (session) => this.#entered(session),
       close: (reason) => this.close(reason),
+      drain: (reason) => this.drain(reason),
     });
     this.#listen();
   }
@@ -64,8 +67,9 @@ export class ClientConnection {
   }
 
   /** Answers what is in flight, takes nothing new, then closes. */
-  drain(): void {
+  drain(reason: string = drained): void {
     this.#draining = true;
+    this.#drainReason = reason;
     this.#socket.pause();
     this.#signal();
   }
@@ -143,7 +147,7 @@ export class ClientConnection {
       this.#answers.endTurn();
       this.#serving = false;
     }
-    if (this.#drained) this.close('drained');
+    if (this.#drained) this.close(this.#drainReason);
   }
 
   /** Handles one frame; where it takes longer than this turn, nothing else is begun or read before it is done. */
@@ -201,7 +205,7 @@ export class ClientConnection {
 
   #signal(): void {
     if (this.#serving || this.#closed) return;
-    if (this.#drained) this.close('drained');
+    if (this.#drained) this.close(this.#drainReason);
     else this.#goOn();
   }
 

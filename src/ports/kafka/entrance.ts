@@ -23,6 +23,7 @@ import {
 /** As brokers do, so that guessing is slow (`connection.failed.authentication.delay.ms`). */
 const failedAuthenticationDelayMs = 100;
 const timerMsMax = 0x7fffffff;
+const credentialExpired = 'the credential expired';
 /** What the gateway answers itself. */
 const ownApis: ReadonlySet<number> = new Set([
   apiByName('SaslHandshake').key,
@@ -34,6 +35,8 @@ export interface EntranceEvents {
   /** The client is known, or known anew after it authenticated again. */
   entered(session: GateSession): void;
   close(reason: string): void;
+  /** Takes nothing new, and closes when what is in flight is answered. */
+  drain(reason: string): void;
 }
 
 export class Entrance {
@@ -267,11 +270,12 @@ export class Entrance {
 
   /**
    * KIP-368: a renewal that has begun may come to its end, since the answer to its handshake waits behind all that is
-   * in flight. No other request passes until then.
+   * in flight. No other request passes until then. What is in flight is answered, as by a broker: a producer without
+   * idempotence would write its records twice where the answer to the first time was cut off.
    */
   #expired(): void {
-    if (!this.#authentication.underWay) return this.#events.close('the credential expired');
-    this.#expiryTimer = setTimeout(() => this.#events.close('the credential expired'), renewalGraceMs);
+    this.#expiryTimer = setTimeout(() => this.#events.close(credentialExpired), renewalGraceMs);
+    if (!this.#authentication.underWay) this.#events.drain(credentialExpired);
   }
 
   #failed(error: unknown, clientId: string): { readonly code: string; readonly message: string } {
