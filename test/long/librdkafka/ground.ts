@@ -6,6 +6,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startGatewayProcess } from '../../../harness/gateway-process.ts';
 import { startIdp } from '../../../harness/idp.ts';
 import { ensureKafka } from '../../../harness/kafka-release.ts';
@@ -36,6 +37,9 @@ export interface Setting {
 }
 
 const client = { id: 'suite', secret: 'suite-secret', groups: ['suite'], ttlSeconds: 900 };
+/** Enough to reach each of the few partitions of the offsets topic. */
+const warmUpGroups = 16;
+const warmUpMsMax = 60_000;
 const briefSeconds = 15;
 const usualSeconds = 3_600;
 
@@ -131,7 +135,15 @@ async function toolsOf(kafka: KafkaCluster): Promise<string> {
 /** Coordinators come into being when first asked for, and some tests take their NOT_COORDINATOR for a failure. */
 async function warmUp(kafka: KafkaCluster): Promise<void> {
   const admin = await kafka.admin.client();
-  for (let index = 0; index < 16; index += 1) await admin.fetchOffsets({ groupId: `warm-up-${index}` });
+  const ready = (groupId: string): Promise<boolean> =>
+    admin.fetchOffsets({ groupId }).then(
+      () => true,
+      () => false,
+    );
+  const giveUpAt = performance.now() + warmUpMsMax;
+  for (let index = 0; index < warmUpGroups; index += 1) {
+    while (!(await ready(`warm-up-${index}`)) && performance.now() < giveUpAt) await sleep(200);
+  }
 }
 
 async function removeTopics(kafka: KafkaCluster, prefix: string): Promise<void> {
