@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
-import { type PortScenes, opened, startPortScenes } from '../../harness/port-scenes.ts';
+import { type PortScenes, failure, opened, startPortScenes } from '../../harness/port-scenes.ts';
 import type { Scene } from '../../harness/scene.ts';
 import { WireClient } from '../../harness/wire-client.ts';
 
@@ -118,8 +118,10 @@ describe('behind a balancer that sends PROXY headers', () => {
   ];
   for (const [what, bytes] of broken) {
     test(`${what} ends the connection`, async () => {
+      const since = Date.now();
       const client = await WireClient.connect(on.bootstrap, { preamble: bytes });
       assert.ok(await client.closes(2_000));
+      await failure(on, 'proxy-header-invalid', since);
     });
   }
 });

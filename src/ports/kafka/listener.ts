@@ -5,12 +5,13 @@
 import { type Server, type Socket, createServer } from 'node:net';
 import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
-import { authenticationTimeoutMs, unauthenticatedConnectionsMax } from '../../lib/limits.ts';
+import { authenticationTimeoutMs } from '../../lib/limits.ts';
 import type { HostPort, KafkaPortSettings, ServerTlsSettings } from '../../model/settings.ts';
 import { nodeForServerName } from './addresses.ts';
 import { clientCertificate } from './client-certificate.ts';
 import type { BrokerTarget } from './cluster.ts';
 import { ClientConnection } from './connection.ts';
+import { Newcomers } from './newcomers.ts';
 import type { Arrival, ConnectionParts } from './parts.ts';
 import { parseProxyHeader } from './proxy-protocol.ts';
 import { type Reader, detectTakeOver, readChunks, takeOver } from './reads.ts';
@@ -22,6 +23,7 @@ const certificatesCheckedEveryMs = 5_000;
 export class Listener {
   readonly #parts: ConnectionParts;
   readonly #connections = new Set<ClientConnection>();
+  readonly #newcomers: Newcomers;
   readonly #servers: Server[] = [];
   /** Sockets that have not become connections yet: PROXY header or TLS handshake under way. */
   readonly #arriving = new Set<Socket>();
@@ -37,6 +39,7 @@ export class Listener {
 
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
+    this.#newcomers = new Newcomers(parts);
   }
 
   get connections(): number {
@@ -122,15 +125,14 @@ export class Listener {
   }
 
   #accept(socket: Socket, target: BrokerTarget): void {
-    if (this.#unauthenticated() >= unauthenticatedConnectionsMax) {
-      this.#parts.observer.connectionClosed(this.#parts.settings.name, 'too many unauthenticated connections');
+    const facts = { target, address: socket.remoteAddress ?? '', addressPort: socket.remotePort ?? 0 };
+    if (!this.#newcomers.admit(socket, facts)) {
       socket.destroy();
       return;
     }
     this.#arriving.add(socket);
     socket.once('close', () => this.#arriving.delete(socket));
     socket.on('error', () => socket.destroy());
-    const facts = { target, address: socket.remoteAddress ?? '', addressPort: socket.remotePort ?? 0 };
     if (this.#parts.settings.listen.proxyProtocol === 'off') {
       this.#unwrap(socket, facts);
       return;
@@ -138,15 +140,9 @@ export class Listener {
     this.#readProxyHeader(socket, facts);
   }
 
-  #unauthenticated(): number {
-    let count = this.#arriving.size;
-    for (const connection of this.#connections) if (!connection.authenticated) count += 1;
-    return count;
-  }
-
   #readProxyHeader(socket: Socket, facts: ArrivalFacts): void {
     let seen = Buffer.alloc(0);
-    const timer = setTimeout(() => socket.destroy(), authenticationTimeoutMs);
+    const timer = setTimeout(() => this.#tooSlow(socket, facts, 'PROXY header'), authenticationTimeoutMs);
     const onData = (chunk: Buffer): void => {
       seen = Buffer.concat([seen, chunk]);
       try {
@@ -163,11 +159,17 @@ export class Listener {
       } catch (error) {
         clearTimeout(timer);
         this.#parts.logger.warn({ address: facts.address, reason: messageOf(error) }, 'a connection was refused');
+        this.#newcomers.refused('proxy-header-invalid', messageOf(error), facts);
         socket.destroy();
       }
     };
     socket.once('close', () => clearTimeout(timer));
     socket.on('data', onData);
+  }
+
+  #tooSlow(socket: Socket, facts: ArrivalFacts, what: string): void {
+    this.#newcomers.refused('timeout', `No ${what} within ${authenticationTimeoutMs / 1_000} s.`, facts);
+    socket.destroy();
   }
 
   #unwrap(socket: Socket, facts: ArrivalFacts): void {
@@ -176,7 +178,7 @@ export class Listener {
       return;
     }
     const key = endsOf(socket);
-    const timer = setTimeout(() => socket.destroy(), authenticationTimeoutMs);
+    const timer = setTimeout(() => this.#tooSlow(socket, facts, 'TLS handshake'), authenticationTimeoutMs);
     this.#handshakes.set(key, { raw: socket, facts, timer });
     socket.once('close', () => {
       clearTimeout(timer);
@@ -196,7 +198,14 @@ export class Listener {
     });
     server.on('secureConnection', (secure) => this.#secured(secure));
     server.on('tlsClientError', (error, secure) => {
-      this.#parts.logger.info({ address: secure.remoteAddress, reason: error.message }, 'a TLS handshake failed');
+      const facts = this.#handshakes.get(endsOf(secure))?.facts;
+      this.#parts.logger.info(
+        { address: facts?.address ?? secure.remoteAddress, reason: error.message },
+        'a TLS handshake failed',
+      );
+      // Whoever only looks whether the port is open tries nothing.
+      const onlyLeft = 'code' in error && error.code === 'ECONNRESET';
+      if (facts !== undefined && !onlyLeft) this.#newcomers.refused('tls-handshake-failed', error.message, facts);
       secure.destroy();
     });
     this.#tlsServer = server;
@@ -236,6 +245,7 @@ export class Listener {
         { address: facts.address, serverName: typeof secure.servername === 'string' ? secure.servername : '' },
         'a TLS server name is none of this port',
       );
+      this.#newcomers.refused('server-name-unknown', 'the TLS server name is none of this port', facts);
       secure.destroy();
       return;
     }
@@ -276,6 +286,7 @@ export class Listener {
       this.#connections.delete(closedConnection),
     );
     this.#connections.add(connection);
+    this.#newcomers.became(raw, connection);
   }
 }
 

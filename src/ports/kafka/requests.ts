@@ -17,6 +17,7 @@ import {
   type ApiName,
   type DecodedRequestHeader,
   type Draft,
+  ProtocolError,
   type RequestMessages,
   apiByKey,
   checkBrokerTables,
@@ -245,13 +246,16 @@ export class RequestPipeline {
     error: unknown,
   ): void {
     const reason = messageOf(error);
+    // Record batches are read only while a request is decided; what is wrong with them does not pass with time.
+    const malformed = error instanceof ProtocolError;
     this.#parts.logger.warn({ api: handler.name, reason }, 'a request was refused: it could not be decided');
-    this.session.refuse('unavailable', reason, requestLabel(handler.name, header.apiVersion));
-    const response = handler.refuse(
-      request,
-      handler.unavailableCode ?? errorCodes.KAFKA_STORAGE_ERROR,
-      header.apiVersion,
+    this.session.refuse(
+      malformed ? 'malformed-request' : 'unavailable',
+      reason,
+      requestLabel(handler.name, header.apiVersion),
     );
+    const code = malformed ? errorCodes.INVALID_REQUEST : (handler.unavailableCode ?? errorCodes.KAFKA_STORAGE_ERROR);
+    const response = handler.refuse(request, code, header.apiVersion);
     if (response === null) this.#events.close(reason);
     else this.#answer(handler.name, header, response);
   }

@@ -1,22 +1,30 @@
 /**
  * ListOffsets (key 2) and OffsetForLeaderEpoch (key 23): DESCRIBE on each topic, by partition; 29 on what is denied
- * while the rest goes on. For OffsetForLeaderEpoch CLUSTER_ACTION does as well, on every topic.
+ * while the rest goes on. For OffsetForLeaderEpoch CLUSTER_ACTION does as well, on every topic. Followers (replica id ≥ 0)
+ * are brokers, and none comes through a gateway: 29 on everything.
  */
 import { clusterName } from '../../../model/operation.ts';
 import {
+  type Draft,
+  type ListOffsetsRequest,
+  type ListOffsetsResponse,
   type ListOffsetsResponseListOffsetsPartitionResponse,
   type ListOffsetsResponseListOffsetsTopicResponse,
+  type OffsetForLeaderEpochRequest,
+  type OffsetForLeaderEpochResponse,
   type OffsetForLeaderEpochResponseEpochEndOffset,
   type OffsetForLeaderEpochResponseOffsetForLeaderTopicResult,
   errorCodes,
 } from '../protocol/protocol.ts';
-import { type ApiHandler, forwardUnread } from './handler.ts';
+import { type ApiHandler, type RequestAccess, forwardUnread } from './handler.ts';
 import { splitPartitions } from './split-partitions.ts';
 
 export const listOffsets: ApiHandler<'ListOffsets'> = {
   name: 'ListOffsets',
   versions: { min: 1, max: 11 },
   handle({ request, access }) {
+    if (isFollower(request.replicaId, access))
+      return { kind: 'answer', response: everyOffset(request, errorCodes.TOPIC_AUTHORIZATION_FAILED) };
     const { allowed, denied } = splitPartitions(
       request.topics,
       ({ name }) => name,
@@ -40,18 +48,15 @@ export const listOffsets: ApiHandler<'ListOffsets'> = {
       },
     };
   },
-  refuse: (request, code) => ({
-    topics: request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map(({ partitionIndex }) => unknownOffset(partitionIndex, code)),
-    })),
-  }),
+  refuse: everyOffset,
 };
 
 export const offsetForLeaderEpoch: ApiHandler<'OffsetForLeaderEpoch'> = {
   name: 'OffsetForLeaderEpoch',
   versions: { min: 2, max: 4 },
   handle({ request, access }) {
+    if (isFollower(request.replicaId, access))
+      return { kind: 'answer', response: everyEpoch(request, errorCodes.TOPIC_AUTHORIZATION_FAILED) };
     if (access.sees('cluster-action', 'cluster', clusterName) && access.may('cluster-action', 'cluster', clusterName))
       return forwardUnread;
     const { allowed, denied } = splitPartitions(
@@ -75,13 +80,33 @@ export const offsetForLeaderEpoch: ApiHandler<'OffsetForLeaderEpoch'> = {
       },
     };
   },
-  refuse: (request, code) => ({
-    topics: request.topics.map(({ topic, partitions }) => ({
+  refuse: everyEpoch,
+};
+
+/** Followers are told what consumers are not: offsets that are not replicated yet. None comes through a gateway. */
+function isFollower(replicaId: number, access: RequestAccess): boolean {
+  if (replicaId < 0) return false;
+  access.refused('follower-request', 'a question as a replica: brokers do not come through the gateway');
+  return true;
+}
+
+function everyOffset({ topics }: ListOffsetsRequest, code: number): Draft<ListOffsetsResponse> {
+  return {
+    topics: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => unknownOffset(partitionIndex, code)),
+    })),
+  };
+}
+
+function everyEpoch({ topics }: OffsetForLeaderEpochRequest, code: number): Draft<OffsetForLeaderEpochResponse> {
+  return {
+    topics: topics.map(({ topic, partitions }) => ({
       topic,
       partitions: partitions.map(({ partition }) => unknownEpoch(partition, code)),
     })),
-  }),
-};
+  };
+}
 
 function unknownOffset(partitionIndex: number, errorCode: number): ListOffsetsResponseListOffsetsPartitionResponse {
   return { partitionIndex, errorCode, timestamp: -1n, offset: -1n, leaderEpoch: -1 };
