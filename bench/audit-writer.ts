@@ -24,7 +24,13 @@ const permit: Decision = Object.freeze({ effect: 'permit', reason: 'allowed', ru
 const policies: PolicySet = {
   revision: 'bench',
   policies: ['payments-readers'],
-  accessFor: () => ({ revision: 'bench', decide: () => permit, decideAny: () => permit }),
+  accessFor: () => ({
+    revision: 'bench',
+    decide: () => permit,
+    decideAny: () => permit,
+    settled: () => true,
+    stretch: () => permit,
+  }),
 };
 const credential = { type: 'jwt', id: 'jti-1' } as const;
 const principal: Principal = {

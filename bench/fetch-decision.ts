@@ -135,11 +135,13 @@ function decoded(
 function arrivalOf(connection: object) {
   return {
     version,
-    access: new RequestAccess(session as GateSession, 'Fetch v17'),
+    access: new RequestAccess({ session: session as GateSession }, 'Fetch v17'),
     cluster: cluster as ClusterView,
     addresses,
     connection,
     upstreamVersions: BrokerVersions.none,
+    stands: (topicId: string, partition: number): boolean =>
+      access.decide('read', 'topic', names.get(topicId) ?? '', partition, Date.now()).effect === 'permit',
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * What it costs to know what a fetch delivers and where a produce request writes: scanning in chunks and walking, against
+ * What it costs to know what a fetch delivers and where a produce request writes: scanning in chunks and glancing, against
  * decoding the whole. CPU time, medians of interleaved rounds; nothing is read or sent, the bytes are there before.
  *
  *   sh scripts/node.sh bench/fetch-scan.ts
@@ -17,9 +17,9 @@ import {
   encodeRequest,
   encodeResponse,
   isControl,
-  walkProduce,
+  ProduceGlance,
 } from '../src/ports/kafka/protocol/protocol.ts';
-import type { FetchVisitor, ProduceVisitor } from '../src/ports/kafka/protocol/protocol.ts';
+import type { FetchVisitor } from '../src/ports/kafka/protocol/protocol.ts';
 import { spreadOf } from './statistics.ts';
 
 setFlagsFromString('--expose-gc');
@@ -69,9 +69,8 @@ function recordsOf(bytes: number, batchBytes: number): Buffer {
   return Buffer.concat(Array.from({ length: bytes / batchBytes }, (_, index) => batchOf(index, batchBytes)));
 }
 
-class Counter implements FetchVisitor, ProduceVisitor {
+class Counter implements FetchVisitor {
   found = 0;
-  begin(): void {}
   topic(): void {}
   partition(): void {
     this.found += 1;
@@ -83,6 +82,7 @@ class Counter implements FetchVisitor, ProduceVisitor {
 }
 
 const counter = new Counter();
+const glance = new ProduceGlance();
 
 function scanRow(label: string, payload: Buffer, chunkBytes: number): Row {
   return {
@@ -155,11 +155,10 @@ function produceRows(produceVersion: number, topics: number, partitions: number,
   const label = `produce v${produceVersion}, ${topics} topics × ${partitions} partitions × ${bytes / 1000} KB`;
   return [
     {
-      label: `${label}, walked`,
+      label: `${label}, glanced at`,
       payloadBytes: payload.length,
       handle: () => {
-        walkProduce(payload, headerBytes, produceVersion, counter);
-        return counter.found;
+        return glance.read(payload, 0, payload.length, payload.length) ? glance.count : 0;
       },
     },
     {

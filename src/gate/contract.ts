@@ -26,6 +26,20 @@ export interface FlowAccount {
   readonly bytes: number;
 }
 
+/**
+ * A flow that was decided and entered in the log, for ports that carry its next requests without asking for each: it is
+ * good as long as `GateSession.standing` gives the object that it was made under.
+ */
+export interface StandingFlow {
+  readonly action: 'read' | 'write';
+  readonly topic: string;
+  readonly partition: number;
+  /** What `standing` gave when it was made. */
+  readonly standing: object;
+  /** As `GateSession.account`, of offsets that are safe integers with 0 ≤ first ≤ last. Makes nothing, never blocks. */
+  account(firstOffset: number, lastOffset: number, records: number, bytes: number, nowMs: number): void;
+}
+
 /** One client's presence: shared by the connections of one principal, credential, client id, software and address. */
 export interface GateSession {
   readonly id: string;
@@ -68,6 +82,15 @@ export interface GateSession {
   onEnd(ended: (reason: string) => void): () => void;
   /** Counts what flowed. Never blocks. */
   account(flow: FlowAccount): void;
+  /** Stands for what is permitted now; another object once that may have changed. Compare by identity. */
+  standing(nowMs: number): object;
+  /**
+   * The flow of an operation that is permitted, unconditionally, and that the log tells of already; `null` for any
+   * other: use `decide`. Decides and audits nothing.
+   */
+  standingFlow(action: 'read' | 'write', topic: string, partition: number, nowMs: number): StandingFlow | null;
+  /** Counts `count` operations carried on standing flows as the decisions that they are. */
+  countStanding(action: 'read' | 'write', count: number): void;
   /** One connection of the session closed. Once per `join`. */
   leave(reason: string): void;
 }
@@ -88,7 +111,8 @@ export interface Gate {
 
 /** What metrics hear of. Called on the hot path: it must neither block nor throw. */
 export interface GateObserver {
-  decision(effect: Decision['effect'], action: Action, resourceType: ResourceType): void;
+  /** @param count how many such decisions, 1 where absent */
+  decision(effect: Decision['effect'], action: Action, resourceType: ResourceType, count?: number): void;
   refused(code: string): void;
   sessionOpened(port: string): void;
   sessionClosed(port: string): void;

@@ -7,7 +7,6 @@ export class FlowWindow {
   readonly operation: 'read' | 'write';
   readonly topic: string;
   readonly partition: number;
-  readonly ranges: OffsetRanges;
   records = 0;
   recordsWithoutOffset = 0;
   bytes = 0;
@@ -15,27 +14,59 @@ export class FlowWindow {
   requests = 0;
   startMs = 0;
   endMs = 0;
+  /** No longer among its session's windows: what flows next opens another. */
+  dropped = false;
+  readonly #ranges: OffsetRanges;
+  // The stretch of offsets that flowed last, as plain numbers: what flows next mostly follows it.
+  #first = -1;
+  #last = -1;
 
-  constructor(flow: FlowAccount, rangesMax: number) {
-    this.operation = flow.action;
-    this.topic = flow.topic;
-    this.partition = flow.partition;
-    this.ranges = new OffsetRanges(rangesMax);
+  constructor(operation: 'read' | 'write', topic: string, partition: number, rangesMax: number) {
+    this.operation = operation;
+    this.topic = topic;
+    this.partition = partition;
+    this.#ranges = new OffsetRanges(rangesMax);
+  }
+
+  /** Every offset so far. */
+  get ranges(): OffsetRanges {
+    if (this.#first !== -1) this.#ranges.add(BigInt(this.#first), BigInt(this.#last));
+    this.#first = -1;
+    return this.#ranges;
   }
 
   add(flow: FlowAccount, nowMs: number): void {
-    if (this.requests === 0) this.startMs = nowMs;
-    this.endMs = nowMs;
-    this.requests += 1;
-    this.records += flow.records;
-    this.bytes += flow.bytes;
+    this.#count(flow.records, flow.bytes, nowMs);
     if (flow.firstOffset >= 0n && flow.lastOffset >= flow.firstOffset)
       this.ranges.add(flow.firstOffset, flow.lastOffset);
     else this.recordsWithoutOffset += flow.records;
   }
 
+  /** As `add`, of offsets that are safe integers, 0 ≤ first ≤ last: without making anything. */
+  addSafe(first: number, last: number, records: number, bytes: number, nowMs: number): void {
+    this.#count(records, bytes, nowMs);
+    if (this.#first !== -1) {
+      if (first === this.#last + 1) {
+        this.#last = last;
+        return;
+      }
+      this.#ranges.add(BigInt(this.#first), BigInt(this.#last));
+    }
+    this.#first = first;
+    this.#last = last;
+  }
+
+  #count(records: number, bytes: number, nowMs: number): void {
+    if (this.requests === 0) this.startMs = nowMs;
+    this.endMs = nowMs;
+    this.requests += 1;
+    this.records += records;
+    this.bytes += bytes;
+  }
+
   reset(): void {
-    this.ranges.clear();
+    this.#first = -1;
+    this.#ranges.clear();
     this.records = 0;
     this.recordsWithoutOffset = 0;
     this.bytes = 0;
@@ -58,14 +89,15 @@ export class FlowWindows {
     this.#rangesMax = rangesMax;
   }
 
-  /** False where there is no room for another window: flush, and account again. */
-  account(flow: FlowAccount, nowMs: number): boolean {
-    const topics = flow.action === 'read' ? this.#reads : this.#writes;
-    const window = topics.get(flow.topic)?.get(flow.partition) ?? this.#open(topics, flow);
-    if (window === null) return false;
-    window.add(flow, nowMs);
+  /** The window of one flow, opened where there is none; `null` where there is no room for it: flush, and ask again. */
+  window(action: FlowAccount['action'], topic: string, partition: number): FlowWindow | null {
+    const topics = action === 'read' ? this.#reads : this.#writes;
+    return topics.get(topic)?.get(partition) ?? this.#open(topics, action, topic, partition);
+  }
+
+  /** Something was added to a window. */
+  flowed(nowMs: number): void {
     if (this.#openedMs === -1) this.#openedMs = nowMs;
-    return true;
   }
 
   isDue(nowMs: number, windowMs: number): boolean {
@@ -80,12 +112,17 @@ export class FlowWindows {
     this.#openedMs = -1;
   }
 
-  #open(topics: Map<string, Map<number, FlowWindow>>, flow: FlowAccount): FlowWindow | null {
+  #open(
+    topics: Map<string, Map<number, FlowWindow>>,
+    action: FlowAccount['action'],
+    topic: string,
+    partition: number,
+  ): FlowWindow | null {
     if (this.#count >= this.#windowsMax) return null;
-    const partitions = topics.get(flow.topic) ?? new Map<number, FlowWindow>();
-    const window = new FlowWindow(flow, this.#rangesMax);
-    partitions.set(flow.partition, window);
-    topics.set(flow.topic, partitions);
+    const partitions = topics.get(topic) ?? new Map<number, FlowWindow>();
+    const window = new FlowWindow(action, topic, partition, this.#rangesMax);
+    partitions.set(partition, window);
+    topics.set(topic, partitions);
     this.#count += 1;
     return window;
   }
@@ -101,6 +138,7 @@ export class FlowWindows {
         if (!idle) write(window);
         if (idle || dropAll) {
           partitions.delete(partition);
+          window.dropped = true;
           this.#count -= 1;
         } else window.reset();
       }

@@ -33,6 +33,7 @@ export type {
   JoinRequest,
   SessionDirectory,
   SessionView,
+  StandingFlow,
 } from './contract.ts';
 export { SessionRegistry } from './session-registry.ts';
 

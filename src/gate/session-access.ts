@@ -72,6 +72,25 @@ export class SessionAccess {
     }
   }
 
+  /** The decision, where it is a permit without obligations that stays one while `stretch` gives the same object. */
+  settled(
+    action: Action,
+    resourceType: ResourceType,
+    resourceName: string,
+    partition: number,
+    nowMs: number,
+  ): Decision | null {
+    const decision = this.decide(action, resourceType, resourceName, partition, nowMs);
+    if (decision.effect !== 'permit' || decision.record !== undefined) return null;
+    return this.#access?.settled(action, resourceType, resourceName, nowMs) === true ? decision : null;
+  }
+
+  /** Stands for the revision and the stretch of time that decisions are made in now; `null` where there is no policy. */
+  stretch(nowMs: number): object | null {
+    this.refresh();
+    return this.#access?.stretch(nowMs) ?? null;
+  }
+
   #resolve(set: PolicySet): Access | null {
     try {
       return set.accessFor(this.#principal, this.#port);

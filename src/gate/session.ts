@@ -9,11 +9,12 @@ import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
 import type { PolicySet } from '../policy/policy.ts';
 import type { Recordings, SessionRecorder } from '../recording/recording.ts';
-import type { FlowAccount, GateObserver, GateSession, SessionView } from './contract.ts';
+import type { FlowAccount, GateObserver, GateSession, SessionView, StandingFlow } from './contract.ts';
 import { Decider } from './decide.ts';
 import { Durability } from './durability.ts';
 import { clientData, credentialData, nameData, principalData } from './entry-data.ts';
 import { SessionAccess, noRevision } from './session-access.ts';
+import { TrailFlow } from './standing-flow.ts';
 import { SessionTrail } from './trail.ts';
 
 export interface SessionParts {
@@ -57,6 +58,9 @@ export class Session implements GateSession {
   #leaveReason = 'never connected';
   #closed = false;
   readonly #onEnd = new Set<(reason: string) => void>();
+  #standing: object = {};
+  #standingStretch: object | null = null;
+  #standingLost = -1;
   /** Learned after the session was opened; `client` stays what the session is found by. */
   #software: Pick<ClientFacts, 'softwareName' | 'softwareVersion'> | null = null;
 
@@ -163,6 +167,28 @@ export class Session implements GateSession {
       );
     }
     this.#trail.account(flow, this.#parts.clock.nowMs());
+  }
+
+  standing(nowMs: number): object {
+    const stretch = this.#access.stretch(nowMs);
+    const { lost } = this.#trail;
+    if (stretch !== this.#standingStretch || lost !== this.#standingLost || stretch === null) {
+      this.#standingStretch = stretch;
+      this.#standingLost = lost;
+      this.#standing = {};
+    }
+    return this.#standing;
+  }
+
+  standingFlow(action: 'read' | 'write', topic: string, partition: number, nowMs: number): StandingFlow | null {
+    const standing = this.standing(nowMs);
+    const decision = this.#access.settled(action, 'topic', topic, partition, nowMs);
+    if (decision === null || !this.#trail.tells(decision, action, topic)) return null;
+    return new TrailFlow(action, topic, partition, standing, this.#trail);
+  }
+
+  countStanding(action: 'read' | 'write', count: number): void {
+    this.#parts.observer.decision('permit', action, 'topic', count);
   }
 
   leave(reason: string): void {

@@ -1,5 +1,6 @@
 import { auditEvent, catalogue } from '../audit/audit.ts';
 import type { AuditLog, AuditStatus, EventCode, EventData, SessionData } from '../audit/audit.ts';
+import { SluiceError } from '../lib/errors.ts';
 import {
   auditDetailCharsMax,
   flowWindowsPerSessionMax,
@@ -125,17 +126,42 @@ export class SessionTrail {
   }
 
   account(flow: FlowAccount, nowMs: number): void {
-    if (!this.#windows.account(flow, nowMs)) {
-      this.#writeWindows();
-      this.#windows.account(flow, nowMs);
-    }
-    if (flow.action === 'read') {
-      this.#counters.recordsRead += flow.records;
-      this.#counters.bytesRead += flow.bytes;
+    this.window(flow.action, flow.topic, flow.partition).add(flow, nowMs);
+    this.flowed(flow.action, flow.records, flow.bytes, nowMs);
+  }
+
+  /** The window in which a flow is counted now. */
+  window(action: FlowAccount['action'], topic: string, partition: number): FlowWindow {
+    const window = this.#windows.window(action, topic, partition);
+    if (window !== null) return window;
+    this.#writeWindows();
+    return this.#windows.window(action, topic, partition) ?? unreachable();
+  }
+
+  /** Something was added to a window. */
+  flowed(action: FlowAccount['action'], records: number, bytes: number, nowMs: number): void {
+    this.#windows.flowed(nowMs);
+    if (action === 'read') {
+      this.#counters.recordsRead += records;
+      this.#counters.bytesRead += bytes;
     } else {
-      this.#counters.recordsWritten += flow.records;
-      this.#counters.bytesWritten += flow.bytes;
+      this.#counters.recordsWritten += records;
+      this.#counters.bytesWritten += bytes;
     }
+  }
+
+  /** Entries lost so far: flows that were told of before the last of them count as not told of. */
+  get lost(): number {
+    return this.#status.lost;
+  }
+
+  /** Whether the log tells of this flow on a topic already. */
+  tells(decision: Decision, action: Action, topic: string): boolean {
+    return (
+      !this.#closed &&
+      this.#status.lost === this.#lostSeen &&
+      this.#flows.has(action, 'topic', nameData(topic), false, decision.rule)
+    );
   }
 
   /** Another revision is in force: what flowed is told under the old one, and each flow is told anew under the new. */
@@ -198,4 +224,9 @@ export class SessionTrail {
     this.#lostSeen = this.#status.lost;
     this.#flows.clear();
   }
+}
+
+/** A flush leaves room: it drops every window that it finds full. */
+function unreachable(): never {
+  throw new SluiceError('defect', 'A session has no room for a flow window after it has written them all.');
 }

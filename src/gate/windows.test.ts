@@ -114,7 +114,7 @@ test('a policy that throws denies, and the session goes on with the next one', a
   b.policies = {
     ...readers,
     revision: 'bad-2',
-    accessFor: () => ({ revision: 'bad-2', decide: fail, decideAny: fail }),
+    accessFor: () => ({ revision: 'bad-2', decide: fail, decideAny: fail, settled: fail, stretch: fail }),
   };
   assert.equal(session.decide('read', 'topic', 'payments', 0, 'Fetch v17').effect, 'deny');
   assert.equal(session.decideAny('write', 'topic', 'InitProducerId v5').effect, 'deny');

@@ -211,3 +211,7 @@ export const auditQueryTailBytesMax: number = 4_194_304;
 export const auditAccessFileBytesMax: number = 65_536;
 export const auditAccessFilesAtOnce: number = 1_000;
 export const auditAccessIntervalMs: number = 1_000;
+/** Partitions of a produce request that is carried on without being decoded; one with more is decoded. */
+export const glancePartitionsMax: number = 256;
+/** Topics whose flows one connection keeps at hand for requests that pass undecoded. */
+export const laneTopicsMax: number = 1_000;

@@ -325,3 +325,31 @@ describe('a review date', () => {
     );
   });
 });
+
+describe('a decision that may be kept', () => {
+  it('a decision is settled where no rule on the name asks for each operation, for one stretch of time', () => {
+    const rules = {
+      allow: [
+        allow({ topics: ['plain'] }),
+        allow({ topics: ['asks'], when: 'operation.partition == 0' }),
+        allow({ topics: ['principal'], when: 'principal.id != "nobody"' }),
+      ],
+    };
+    const access = compiled([policy('p', rules)]).accessFor(principal(), 'orders');
+    assert.equal(access.settled('read', 'topic', 'plain', nowMs), true);
+    assert.equal(access.settled('read', 'topic', 'asks', nowMs), false);
+    assert.equal(access.settled('read', 'topic', 'principal', nowMs), true);
+    assert.equal(access.stretch(nowMs), access.stretch(nowMs + 1_000));
+  });
+
+  it('a rule that lapses begins another stretch', () => {
+    const document = policy('p', { allow: [allow({ topics: ['plain'] })], review: { by: '2026-03-20' } });
+    const access = compiled([document]).accessFor(principal(), 'orders');
+    const before = Date.parse('2026-03-19T00:00:00Z');
+    const after = Date.parse('2026-03-22T00:00:00Z');
+    const stretch = access.stretch(before);
+    assert.equal(access.stretch(before + 1), stretch);
+    assert.notEqual(access.stretch(after), stretch);
+    assert.notEqual(access.stretch(before), access.stretch(after));
+  });
+});

@@ -31,6 +31,7 @@ export class TableAccess implements Access, Remembering {
   #sinceMs = Infinity;
   /** … to before here. */
   #untilMs = -Infinity;
+  #stretch: object = {};
 
   constructor(revision: string, index: RuleIndex, judge: Judge, memory: Memory) {
     this.revision = revision;
@@ -50,6 +51,18 @@ export class TableAccess implements Access, Remembering {
       return this.#judge.judge(answer.asks, { action, resourceType, resourceName, partition, nowMs });
     if (answer.starts === null || !isPartition(partition)) return answer.whole;
     return answer.decisions[stretchOf(answer.starts, partition)] ?? this.#judge.decisions.noMatch;
+  }
+
+  settled(action: Action, resourceType: ResourceType, resourceName: string, nowMs: number): boolean {
+    this.stretch(nowMs);
+    const slot = slotOf(action, resourceType);
+    if (slot === -1) return false;
+    return this.#answer(slot, action, resourceType, resourceName, nowMs).asks === null;
+  }
+
+  stretch(nowMs: number): object {
+    if (!(nowMs >= this.#sinceMs && nowMs < this.#untilMs)) this.#turn(nowMs);
+    return this.#stretch;
   }
 
   decideAny(action: Action, resourceType: ResourceType, nowMs: number): Decision {
@@ -74,6 +87,7 @@ export class TableAccess implements Access, Remembering {
     const times = this.#index.lapseTimesMs;
     this.#sinceMs = times.findLast((time) => !(nowMs < time)) ?? -Infinity;
     this.#untilMs = times.find((time) => nowMs < time) ?? Infinity;
+    this.#stretch = {};
   }
 
   #answer(slot: number, action: Action, resourceType: ResourceType, resourceName: string, nowMs: number): Answer {

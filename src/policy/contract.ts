@@ -42,6 +42,13 @@ export interface Access {
    *   A rule bound to partitions permits `describe` and `describe-configs` of the whole topic, and nothing else of it.
    */
   decide(action: Action, resourceType: ResourceType, resourceName: string, partition: number, nowMs: number): Decision;
+  /**
+   * Whether `decide` says the same of this action and name again and again: no rule on it has a condition that is asked
+   * for each operation. It holds as long as `stretch` gives the same object.
+   */
+  settled(action: Action, resourceType: ResourceType, resourceName: string, nowMs: number): boolean;
+  /** Stands for the stretch of time, between two lapses of rules, that `nowMs` is in; compare by identity. */
+  stretch(nowMs: number): object;
   /** Whether there is any resource of that type the action is permitted on (Kafka's `authorizeByResourceType`). */
   decideAny(action: Action, resourceType: ResourceType, nowMs: number): Decision;
 }

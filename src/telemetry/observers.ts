@@ -4,7 +4,14 @@ import type { Metrics } from './metrics.ts';
 export interface CountedPort {
   connectionOpened(port: string): void;
   connectionClosed(port: string, reason: string): void;
-  requestHandled(port: string, api: string, version: number, outcome: string, milliseconds: number): void;
+  requestHandled(
+    port: string,
+    api: string,
+    version: number,
+    outcome: string,
+    milliseconds: number,
+    count?: number,
+  ): void;
   bytes(port: string, direction: string, count: number): void;
   upstreamFailed(port: string, reason: string): void;
 }
@@ -13,9 +20,9 @@ export function kafkaObserver(metrics: Metrics): CountedPort {
   return {
     connectionOpened: (port) => metrics.connections.add(1, port),
     connectionClosed: (port, reason) => metrics.disconnections.add(1, port, shortReason(reason)),
-    requestHandled(port, api, _version, outcome, milliseconds) {
-      metrics.requests.add(1, port, api, outcome);
-      metrics.requestDuration.observe(milliseconds, port, api);
+    requestHandled(port, api, _version, outcome, milliseconds, count = 1) {
+      metrics.requests.add(count, port, api, outcome);
+      metrics.requestDuration.observe(milliseconds, count, port, api);
     },
     bytes: (port, direction, count) => metrics.bytes.add(count, port, direction),
     upstreamFailed: (port, reason) => metrics.upstreamFailures.add(1, port, upstreamFailure(reason)),
@@ -23,7 +30,7 @@ export function kafkaObserver(metrics: Metrics): CountedPort {
 }
 
 export interface CountedGate {
-  decision(effect: string, action: string, resourceType: string): void;
+  decision(effect: string, action: string, resourceType: string, count?: number): void;
   refused(code: string): void;
   sessionOpened(port: string): void;
   sessionClosed(port: string): void;
@@ -33,7 +40,7 @@ export interface CountedGate {
 
 export function gateObserver(metrics: Metrics): CountedGate {
   return {
-    decision: (effect, action, resourceType) => metrics.decisions.add(1, effect, action, resourceType),
+    decision: (effect, action, resourceType, count = 1) => metrics.decisions.add(count, effect, action, resourceType),
     refused: (code) => metrics.refusals.add(1, code),
     sessionOpened: (port) => metrics.sessions.add(1, port, 'opened'),
     sessionClosed: (port) => metrics.sessions.add(1, port, 'closed'),

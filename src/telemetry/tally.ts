@@ -69,13 +69,14 @@ export class Timing {
     }));
   }
 
-  observe(milliseconds: number, a: string, b?: string, c?: string): void {
+  /** @param count how many took as long */
+  observe(milliseconds: number, count: number, a: string, b?: string, c?: string): void {
     const leaf = this.#labels.leaf(a, b, c);
     const seconds = milliseconds / 1_000;
-    leaf.sumSeconds += seconds;
+    leaf.sumSeconds += seconds * count;
     let bucket = 0;
     while (bucket < bucketSeconds.length && seconds > (bucketSeconds[bucket] ?? 0)) bucket++;
-    leaf.counts[bucket] = (leaf.counts[bucket] ?? 0) + 1;
+    leaf.counts[bucket] = (leaf.counts[bucket] ?? 0) + count;
   }
 
   counted(): Counted {

@@ -32,7 +32,7 @@ describe('counters of the data path', () => {
 
   test('buckets are cumulative and the bound belongs to its bucket', () => {
     const timing = new Timing('t_seconds', 'Help.', ['api']);
-    for (const ms of [0.5, 1, 1.01, 30_000, 60_000]) timing.observe(ms, 'Fetch');
+    for (const ms of [0.5, 1, 1.01, 30_000, 60_000]) timing.observe(ms, 1, 'Fetch');
     const text = timing.render();
     for (const line of [
       't_seconds_bucket{api="Fetch",le="0.0005"} 1',

@@ -25,7 +25,13 @@ const childFlag = '--write-until-killed';
 const policies: PolicySet = (() => {
   const rule = { policy: 'readers', effect: 'allow', index: 0, source: 'a.yaml:1' } as const;
   const permit: Decision = { effect: 'permit', reason: 'allowed', rule, revision: 'r' };
-  const access = { revision: 'r', decide: () => permit, decideAny: () => permit };
+  const access = {
+    revision: 'r',
+    decide: () => permit,
+    decideAny: () => permit,
+    settled: () => true,
+    stretch: () => permit,
+  };
   return { revision: 'r', policies: ['readers'], accessFor: () => access };
 })();
 

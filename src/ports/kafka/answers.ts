@@ -18,20 +18,22 @@ export interface Answer {
   finish(outcome: RequestOutcome): void;
 }
 
-class Place implements Answer {
+export class Place implements Answer {
   readonly api: string;
   readonly version: number;
-  readonly startedMs: number = performance.now();
+  /** By `performance.now()`. */
+  readonly startedMs: number;
   readonly #queue: AnswerQueue;
   parts: readonly Buffer[] | null = null;
   outcome: RequestOutcome = 'answered';
   /** Of an answer that waits for one before it. */
   heldBytes = 0;
 
-  constructor(queue: AnswerQueue, api: string, version: number) {
+  constructor(queue: AnswerQueue, api: string, version: number, startedMs: number) {
     this.#queue = queue;
     this.api = api;
     this.version = version;
+    this.startedMs = startedMs;
   }
 
   settle(parts: readonly Buffer[], outcome: RequestOutcome, borrowed: boolean = false): void {
@@ -68,6 +70,9 @@ export class AnswerQueue {
   readonly #places: Place[] = [];
   /** Bytes of answers that are ready and wait for one before them. */
   #heldBytes = 0;
+  /** The last of those dropped that began at one time, and how many they are: metrics hear of them together. */
+  #dropped: Place | null = null;
+  #droppedCount = 0;
 
   /**
    * @param onChange called after answers have left: there is room again
@@ -98,10 +103,41 @@ export class AnswerQueue {
     return this.#outlet.unsentBytes + this.#heldBytes > connectionBufferBytesMax;
   }
 
-  reserve(api: string, version: number): Answer {
-    const place = new Place(this, api, version);
+  /** @param startedMs by `performance.now()` */
+  reserve(api: string, version: number, startedMs: number = performance.now()): Answer {
+    const place = new Place(this, api, version, startedMs);
     this.#places.push(place);
     return place;
+  }
+
+  add(place: Place): void {
+    this.#places.push(place);
+  }
+
+  /** Takes away the first place, whose answer passes as it is: with `passed`, before anything else is written. */
+  dropFirst(): void {
+    const place = this.#places.shift();
+    if (place === undefined) return;
+    const last = this.#dropped;
+    if (last !== null && (last.startedMs !== place.startedMs || last.api !== place.api)) this.#countDropped();
+    this.#dropped = place;
+    this.#droppedCount += 1;
+  }
+
+  /** The answers whose places were dropped, side by side; their memory is lent until `unsentBytes` is 0 again. */
+  passed(bytes: Buffer): void {
+    this.#countDropped();
+    this.write(bytes);
+    if (this.#places.length > 0 && this.#places[0]?.parts !== null) this.flush();
+    else this.#onChange();
+  }
+
+  #countDropped(): void {
+    const { api, version, startedMs } = this.#dropped ?? nobody;
+    const tookMs = performance.now() - startedMs;
+    this.#observer.requestHandled(this.#port, api, version, 'forwarded', tookMs, this.#droppedCount);
+    this.#dropped = null;
+    this.#droppedCount = 0;
   }
 
   /** A turn begins: until it ends nothing leaves, so that all it has to say leaves in one call. */
@@ -144,3 +180,5 @@ export class AnswerQueue {
     this.#onChange();
   }
 }
+
+const nobody = { api: '', version: 0, startedMs: 0 };

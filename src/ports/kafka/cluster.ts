@@ -212,6 +212,7 @@ export class ClusterView {
       },
       onDrain: () => {},
       onTurn: () => {},
+      onPassed: () => {},
       mayReadOn: () => true,
     });
   }

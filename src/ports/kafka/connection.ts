@@ -70,7 +70,8 @@ export class ClientConnection {
   drain(reason: string = drained): void {
     this.#draining = true;
     this.#drainReason = reason;
-    this.#socket.pause();
+    // A request that has begun to leave leaves whole.
+    if (this.#requests?.midFrame !== true) this.#socket.pause();
     this.#signal();
   }
 
@@ -114,14 +115,27 @@ export class ClientConnection {
   #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closed) return;
     this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', bytes.length);
-    this.#frames.push(bytes);
-    this.#serve();
+    const passed = this.#pass(bytes);
+    if (passed < bytes.length) {
+      this.#frames.push(passed === 0 ? bytes : bytes.subarray(passed));
+      this.#serve();
+    }
     // Bytes that were not taken yet, or have not left yet, lie in memory that the next read would write over.
     const lent = this.#requests?.lent === true;
     const { unreadBytes } = this.#frames;
-    const full = borrowed ? lent || unreadBytes > 0 : unreadBytes > connectionBufferBytesMax;
+    const stuck = this.#requests?.midFrame === true && !this.#requests.takesMore;
+    const full = borrowed ? lent || unreadBytes > 0 : stuck || unreadBytes > connectionBufferBytesMax;
     if (this.#handling || full) this.#pauseReading();
     else if (!lent) this.#frames.recycle();
+  }
+
+  /** Lets requests pass that need no closer look. @returns how many bytes of the chunk they are */
+  #pass(bytes: Buffer): number {
+    const requests = this.#requests;
+    if (requests === null || this.#handling || !this.#frames.empty) return 0;
+    const passed = requests.pass(bytes, !this.#mustWait() && this.#entrance.passes(0));
+    if (this.#draining && !requests.midFrame) this.#pauseReading();
+    return passed;
   }
 
   /** Takes one frame after the other. A frame is not begun before the one before it was decided and forwarded. */
@@ -206,7 +220,7 @@ export class ClientConnection {
   #signal(): void {
     if (this.#serving || this.#closed) return;
     if (this.#drained) this.close(this.#drainReason);
-    else this.#goOn();
+    else if (this.#ended || this.#readPaused || this.#frames.unreadBytes > 0) this.#goOn();
   }
 
   #handle(frame: Buffer): Promise<void> | null {

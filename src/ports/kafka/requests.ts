@@ -7,12 +7,15 @@
  */
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
+import { requestFrameBytesMax, requestsInFlightMax } from '../../lib/limits.ts';
 import type { AnswerQueue } from './answers.ts';
 import { servedRange } from './api-versions.ts';
 import { handlerFor } from './apis/catalogue.ts';
 import { type ApiHandler, type Exchange, type ForwardVerdict, RequestAccess, type Verdict } from './apis/handler.ts';
 import type { BrokerTarget } from './cluster.ts';
+import { FetchLane } from './fetch-lane.ts';
 import type { ConnectionParts } from './parts.ts';
+import { ProduceLane } from './produce-lane.ts';
 import {
   type ApiName,
   type DecodedRequestHeader,
@@ -27,11 +30,13 @@ import {
   errorCodes,
 } from './protocol/protocol.ts';
 import { ResponseRelay } from './responses.ts';
-import type { UpstreamConnection } from './upstream.ts';
+import type { ResponseTaker, UpstreamConnection } from './upstream.ts';
 import type { VersionRange } from './versions.ts';
 
-/** Produce is 0. */
+const produceKey = 0;
 const fetchKey = 1;
+/** The size, API key, version and correlation id. */
+const passingFrameBytesMin = 12;
 
 export interface PipelineEvents {
   /** Something changed that `takesMore` or `lent` depends on. */
@@ -53,6 +58,10 @@ export class RequestPipeline {
   readonly #events: PipelineEvents;
   /** By API key; `null` for what is not served. */
   readonly #served = new Map<number, Served | null>();
+  readonly #produceLane: ProduceLane;
+  readonly #fetchLane: FetchLane;
+  /** Bytes of a frame that has begun to leave and has not come whole. */
+  #passing = 0;
   #upstream: UpstreamConnection | null = null;
   #relay: ResponseRelay | null = null;
   #closed = false;
@@ -69,6 +78,71 @@ export class RequestPipeline {
     this.#target = target;
     this.#parts = parts;
     this.#events = events;
+    this.#produceLane = new ProduceLane(session, answers, parts, (ticket, verdict, frame) => {
+      const header = { apiVersion: ticket.version, correlationId: ticket.correlationId };
+      this.#relay?.taker('Produce', verdict, header, this, ticket).whole(frame);
+    });
+    this.#fetchLane = new FetchLane(this, parts);
+  }
+
+  /** True while a frame has begun to leave for the broker and its rest has not come. */
+  get midFrame(): boolean {
+    return this.#passing > 0;
+  }
+
+  /**
+   * Lets requests pass that need no closer look, from the chunk's start on.
+   *
+   * @param bytes begins with a frame, or goes on with the one that has begun to leave; lent until `lent` is false
+   * @param mayBegin false where no other request may be begun
+   * @returns how many bytes are taken; the rest begins with a frame for `take`
+   */
+  pass(bytes: Buffer, mayBegin: boolean): number {
+    const upstream = this.#upstream;
+    if (upstream === null) return 0;
+    let at = Math.min(this.#passing, bytes.length);
+    this.#passing -= at;
+    if (mayBegin && at < bytes.length && upstream.takesMore) at = this.#passFrames(bytes, at, upstream);
+    if (at > 0) upstream.pass(at === bytes.length ? bytes : bytes.subarray(0, at));
+    return at;
+  }
+
+  #passFrames(bytes: Buffer, from: number, upstream: UpstreamConnection): number {
+    let at = from;
+    const startedMs = performance.now();
+    const produces = this.#produceLane.begin(this.session, startedMs);
+    const fetches = this.#fetchLane.begin();
+    while (bytes.length - at >= passingFrameBytesMin) {
+      const size = bytes.readInt32BE(at);
+      const apiKey = bytes.readInt16BE(at + 4);
+      if (size <= 0 || size > requestFrameBytesMax || this.#answers.length >= requestsInFlightMax) break;
+      const end = at + 4 + size;
+      let taker: ResponseTaker | null = null;
+      if (apiKey === produceKey && produces) taker = this.#passProduce(bytes, at, end);
+      else if (apiKey === fetchKey && fetches && end <= bytes.length)
+        taker = this.#passFetch(bytes, at, end, startedMs);
+      if (taker === null) break;
+      upstream.expect(taker);
+      this.#passing = Math.max(0, end - bytes.length);
+      at = Math.min(end, bytes.length);
+    }
+    this.#produceLane.end();
+    this.#fetchLane.end();
+    return at;
+  }
+
+  #passProduce(bytes: Buffer, at: number, end: number): ResponseTaker | null {
+    const ticket = this.#produceLane.ticket(bytes, at + 4, end, bytes.length);
+    if (ticket !== null) this.#answers.add(ticket);
+    return ticket;
+  }
+
+  #passFetch(bytes: Buffer, at: number, end: number, startedMs: number): ResponseTaker | null {
+    const verdict = this.#fetchLane.decide(bytes, at + 4, end);
+    if (verdict === null) return null;
+    const header = { apiVersion: this.#fetchLane.version, correlationId: bytes.readInt32BE(at + 8) };
+    const answer = this.#answers.reserve('Fetch', header.apiVersion, startedMs);
+    return this.#relay?.taker('Fetch', verdict, header, this, answer) ?? null;
   }
 
   get takesMore(): boolean {
@@ -107,6 +181,11 @@ export class RequestPipeline {
   take(header: DecodedRequestHeader, frame: Buffer): Promise<void> | null {
     const upstream = this.#upstream;
     if (upstream === null) return this.#connectAndTake(header, frame);
+    // One that has come in pieces may pass all the same.
+    if (header.apiKey <= fetchKey && upstream.takesMore && this.#passFrames(frame, 0, upstream) === frame.length) {
+      upstream.pass(frame);
+      return null;
+    }
     const served = this.#servedBy(header.apiKey, upstream);
     if (served === null || header.apiVersion < served.range.min || header.apiVersion > served.range.max) {
       this.#refuseUnserved(header);
@@ -225,6 +304,8 @@ export class RequestPipeline {
       upstream.send(sent, null);
       return;
     }
+    if (header.apiKey === produceKey && changed === null) this.#produceLane.learn(version);
+    if (header.apiKey === fetchKey) this.#fetchLane.learn(version, upstream);
     const answer = this.#answers.reserve(name, header.apiVersion);
     upstream.send(sent, this.#relay?.taker(name, verdict, header, this, answer) ?? null);
   }
@@ -275,6 +356,7 @@ export class RequestPipeline {
       upstream.attach({
         onClose: (reason) => this.#events.close(reason),
         onDrain: () => this.#events.changed(),
+        onPassed: (bytes) => this.#answers.passed(bytes),
         onTurn: (begins) => (begins ? this.#answers.beginTurn() : this.#answers.endTurn()),
         mayReadOn: (borrowed) => relay.mayReadOn(borrowed),
       });

@@ -55,20 +55,32 @@ export class ResponseRelay {
   taker<N extends ApiName>(
     name: N,
     verdict: ForwardVerdict<N>,
-    header: DecodedRequestHeader,
+    header: Pick<DecodedRequestHeader, 'apiVersion' | 'correlationId'>,
     holder: SessionHolder,
     answer: Answer,
   ): ResponseTaker {
-    const relayed: Relayed<N> = { name, verdict, header, holder, answer };
-    return {
-      whole: (frame) => this.#whole(relayed, frame),
-      ...(verdict.streams === undefined ? {} : { large: (size: number) => this.#large(relayed, size) }),
-    };
+    return new Relayed(this, name, verdict, header.apiVersion, header.correlationId, holder, answer);
   }
 
-  #whole<N extends ApiName>(relayed: Relayed<N>, frame: Buffer): void {
-    const { verdict, header, answer } = relayed;
-    if (frame.length < correlationIdPosition + 4 || frame.readInt32BE(correlationIdPosition) !== header.correlationId) {
+  /** An answer that nothing keeps from passing with those around it. */
+  passes<N extends ApiName>(relayed: Relayed<N>, bytes: Buffer, start: number, end: number): boolean {
+    const { answer, verdict } = relayed;
+    if (verdict.streams === undefined || this.#atWork > 0 || !answer.begin()) return false;
+    if (end - start < 4 || bytes.readInt32BE(start) !== relayed.correlationId) return false;
+    const scan = verdict.streams(end - start);
+    if (scan === null) return false;
+    scan.push(bytes.subarray(start, end));
+    scan.end();
+    this.#answers.dropFirst();
+    return true;
+  }
+
+  whole<N extends ApiName>(relayed: Relayed<N>, frame: Buffer): void {
+    const { verdict, answer } = relayed;
+    if (
+      frame.length < correlationIdPosition + 4 ||
+      frame.readInt32BE(correlationIdPosition) !== relayed.correlationId
+    ) {
       this.#close('the broker answered out of order');
       return;
     }
@@ -79,7 +91,7 @@ export class ResponseRelay {
     try {
       const { message } = decodeResponse(
         relayed.name,
-        verdict.upstreamVersion ?? header.apiVersion,
+        verdict.upstreamVersion ?? relayed.version,
         frame.subarray(sizeBytes),
       );
       const changed = verdict.onResponse?.(message) ?? false;
@@ -112,7 +124,7 @@ export class ResponseRelay {
   }
 
   #settle<N extends ApiName>(
-    { name, verdict, header, answer }: Relayed<N>,
+    { name, verdict, version, correlationId, answer }: Relayed<N>,
     frame: Buffer,
     message: ResponseMessages[N],
     changed: boolean,
@@ -121,15 +133,12 @@ export class ResponseRelay {
       answer.settle([frame], 'forwarded', true);
       return;
     }
-    answer.settle(
-      [encodeResponse(name, header.apiVersion, header.correlationId, message as Draft<ResponseMessages[N]>)],
-      'forwarded',
-    );
+    answer.settle([encodeResponse(name, version, correlationId, message as Draft<ResponseMessages[N]>)], 'forwarded');
   }
 
   /** A large response that nothing keeps from passing as it comes. */
-  #large<N extends ApiName>(relayed: Relayed<N>, size: number): FrameSink | null {
-    const { answer, header, verdict } = relayed;
+  large<N extends ApiName>(relayed: Relayed<N>, size: number): FrameSink | null {
+    const { answer, verdict } = relayed;
     if (this.#atWork > 0 || !answer.begin()) return null;
     const scan = verdict.streams?.(size) ?? null;
     if (scan === null) return null;
@@ -138,7 +147,7 @@ export class ResponseRelay {
     return {
       push: (bytes) => {
         // The first piece holds the size and eight bytes of the payload at least.
-        if (first && bytes.readInt32BE(correlationIdPosition) !== header.correlationId) {
+        if (first && bytes.readInt32BE(correlationIdPosition) !== relayed.correlationId) {
           throw new ProtocolError('bad-value', 0, 'The broker answered out of order');
         }
         // The scan comes first: it blanks what the client must not see.
@@ -155,21 +164,51 @@ export class ResponseRelay {
   }
 
   /** Fail closed: an answer that cannot be read cannot be filtered either. */
-  #unreadable<N extends ApiName>({ name, header, holder }: Relayed<N>, error: unknown): void {
-    const label = `${name} v${header.apiVersion}`;
+  #unreadable<N extends ApiName>({ name, version, holder }: Relayed<N>, error: unknown): void {
+    const label = `${name} v${version}`;
     holder.session.refuse('response-unreadable', messageOf(error), label);
-    this.#logger.error(
-      { api: name, version: header.apiVersion, error: messageOf(error) },
-      'a response could not be filtered',
-    );
+    this.#logger.error({ api: name, version, error: messageOf(error) }, 'a response could not be filtered');
     this.#close('a response could not be filtered');
   }
 }
 
-interface Relayed<N extends ApiName> {
+/** What is known of a request when its answer comes. */
+class Relayed<N extends ApiName> implements ResponseTaker {
   readonly name: N;
   readonly verdict: ForwardVerdict<N>;
-  readonly header: DecodedRequestHeader;
+  readonly version: number;
+  readonly correlationId: number;
   readonly holder: SessionHolder;
   readonly answer: Answer;
+  readonly #relay: ResponseRelay;
+
+  constructor(
+    relay: ResponseRelay,
+    name: N,
+    verdict: ForwardVerdict<N>,
+    version: number,
+    correlationId: number,
+    holder: SessionHolder,
+    answer: Answer,
+  ) {
+    this.#relay = relay;
+    this.name = name;
+    this.verdict = verdict;
+    this.version = version;
+    this.correlationId = correlationId;
+    this.holder = holder;
+    this.answer = answer;
+  }
+
+  passes(bytes: Buffer, start: number, end: number): boolean {
+    return this.#relay.passes(this, bytes, start, end);
+  }
+
+  whole(frame: Buffer): void {
+    this.#relay.whole(this, frame);
+  }
+
+  large(size: number): FrameSink | null {
+    return this.#relay.large(this, size);
+  }
 }

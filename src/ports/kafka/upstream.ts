@@ -30,6 +30,8 @@ const ownClientId = 'sluice';
 const reauthenticateAtShare = 0.8;
 const keepAliveAfterMs = 60_000;
 const flushTimeoutMs = 5_000;
+/** The size, and a correlation id. */
+const passingFrameBytesMin = 8;
 
 export interface UpstreamEvents {
   /** Called once; `reason` is fit for a log line. */
@@ -38,6 +40,8 @@ export interface UpstreamEvents {
   onDrain(): void;
   /** A turn's responses are about to be handed over, and have been: what they lead to may leave in one call. */
   onTurn(begins: boolean): void;
+  /** Whole responses, side by side, each of which its taker let pass. */
+  onPassed(bytes: Buffer): void;
   /**
    * Asked after a turn: false where no more may be read before `resume`.
    * @param borrowed what was handed over lies in memory that the next read writes over
@@ -49,6 +53,12 @@ export interface UpstreamEvents {
 export interface ResponseTaker {
   /** The whole frame, size first; its memory is lent until `UpstreamEvents.mayReadOn` lets go. */
   whole(frame: Buffer): void;
+  /**
+   * Asked where the whole frame lies in one chunk and nothing before it waits: true where it may pass to the client as it
+   * is, side by side with the answers around it; then its place is given up. Otherwise `whole` follows.
+   * @param start where the frame's payload begins in `bytes`, and `end` where it ends
+   */
+  passes?(bytes: Buffer, start: number, end: number): boolean;
   /** Asked where the frame is larger than what has come: takes it in pieces, or `null` for `whole`. */
   large?(size: number): FrameSink | null;
 }
@@ -146,6 +156,16 @@ export class UpstreamConnection {
     if (taker !== null) this.#waiting.push(taker);
   }
 
+  /** Whole frames, and at the end perhaps the beginning of one, whose takers wait already; lent as `send` says. */
+  pass(bytes: Buffer): void {
+    if (this.#closedBecause === null) this.#outlet.write(bytes);
+  }
+
+  /** The taker of a frame that leaves with `pass`. */
+  expect(taker: ResponseTaker): void {
+    this.#waiting.push(taker);
+  }
+
   /** A question of the gateway's own. @throws SluiceError `upstream-unreachable` when the connection ends first */
   request<N extends ApiName>(
     name: N,
@@ -224,6 +244,41 @@ export class UpstreamConnection {
 
   #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closedBecause !== null) return;
+    const passed = this.#pass(bytes);
+    if (passed < bytes.length) this.#read(passed === 0 ? bytes : bytes.subarray(passed));
+    if (this.#events?.mayReadOn(borrowed) === false) this.pause();
+    if (this.#events?.mayReadOn(true) === true) this.#frames.recycle();
+  }
+
+  /** Lets responses pass from the chunk's start on. @returns how many bytes have passed */
+  #pass(bytes: Buffer): number {
+    if (!this.#frames.empty) return 0;
+    let at = 0;
+    try {
+      at = this.#passFrames(bytes);
+    } catch (error) {
+      this.close(`the broker's bytes make no sense: ${messageOf(error)}`);
+      return bytes.length;
+    }
+    if (at === 0) return 0;
+    this.#events?.onPassed(at === bytes.length ? bytes : bytes.subarray(0, at));
+    this.#reauthenticateWhenIdle();
+    return at;
+  }
+
+  #passFrames(bytes: Buffer): number {
+    let at = 0;
+    while (bytes.length - at >= passingFrameBytesMin) {
+      const end = at + 4 + bytes.readInt32BE(at);
+      const taker = this.#waiting[0];
+      if (end <= at + 4 || end > bytes.length || taker?.passes?.(bytes, at + 4, end) !== true) break;
+      this.#waiting.shift();
+      at = end;
+    }
+    return at;
+  }
+
+  #read(bytes: Buffer): void {
     this.#events?.onTurn(true);
     try {
       this.#frames.push(bytes);
@@ -232,8 +287,6 @@ export class UpstreamConnection {
       this.close(`the broker's bytes make no sense: ${messageOf(error)}`);
     }
     this.#events?.onTurn(false);
-    if (this.#events?.mayReadOn(borrowed) === false) this.pause();
-    if (this.#events?.mayReadOn(true) === true) this.#frames.recycle();
   }
 
   /** The sink of the response that is due, where its taker wants it in pieces. */

@@ -45,7 +45,7 @@ const rule = { policy: 'payments-readers', effect: 'allow', index: 0, source: 'p
 const permit: Decision = { effect: 'permit', reason: 'allowed', rule, revision: '5f0c2d1b' };
 const deny: Decision = { effect: 'deny', reason: 'no-matching-rule', rule: null, revision: '5f0c2d1b' };
 const decide = (_action: string, _type: string, name: string): Decision => (name.endsWith('.secrets') ? deny : permit);
-const access = { revision: '5f0c2d1b', decide, decideAny: () => permit };
+const access = { revision: '5f0c2d1b', decide, decideAny: () => permit, settled: () => true, stretch: () => permit };
 const policies: PolicySet = { revision: '5f0c2d1b', policies: ['payments-readers'], accessFor: () => access };
 
 function principalOf(client: number): Principal {

@@ -20,7 +20,13 @@ import {
 import type { Exchange, ForwardVerdict } from './handler.ts';
 
 /** A request that was not decoded. */
-export type FetchArrival = Pick<Exchange<'Fetch'>, 'version' | 'access' | 'cluster' | 'addresses' | 'connection'>;
+export interface FetchArrival extends Pick<
+  Exchange<'Fetch'>,
+  'version' | 'access' | 'cluster' | 'addresses' | 'connection'
+> {
+  /** Whether reading a partition was decided before and entered in the log, and still stands. @param topicKey name or id */
+  stands(topicKey: string, partition: number): boolean;
+}
 
 /**
  * Decides about a request where it lies: its body begins at `headerBytes` of `payload`, whose memory must be the
@@ -57,13 +63,10 @@ class Decision implements FetchRequestVisitor {
   /** What was decided before, lately: the session's, or that of requests without one. */
   #held: FetchSession | null = null;
   #key = '';
-  /** `undefined` while it was not needed. */
-  #name: string | undefined;
   /** What is held of the topic. */
   #heldPartitions: ReadonlySet<number> | undefined;
-  /** What the request names beyond what is held: of each partition its topic's key and name, and its index. */
+  /** What the request names beyond what is held: of each partition its topic's key, and its index. */
   readonly #keys: string[] = [];
-  readonly #names: string[] = [];
   readonly #partitions: number[] = [];
   readonly #forgottenKeys: string[] = [];
   readonly #forgottenPartitions: number[] = [];
@@ -101,21 +104,17 @@ class Decision implements FetchRequestVisitor {
 
   topic(name: string, topicId: string): void {
     this.#key = this.#byId ? topicId : name;
-    this.#name = undefined;
     this.#heldPartitions = this.#held?.granted.of(this.#key);
   }
 
   partition(index: number): void {
     if (!this.usual || this.#heldPartitions?.has(index) === true) return;
-    const arrival = this.#arrival;
-    this.#name ??= this.#byId ? arrival?.cluster.topicName(this.#key) : this.#key;
-    // Asked without an entry: where it is denied, the handler asks, and then the log has it once.
-    if (this.#name === undefined || arrival?.access.sees('read', 'topic', this.#name, index) !== true) {
+    // What does not stand the handler decides, and enters in the log.
+    if (this.#arrival?.stands(this.#key, index) !== true) {
       this.usual = false;
       return;
     }
     this.#keys.push(this.#key);
-    this.#names.push(this.#name);
     this.#partitions.push(index);
   }
 
@@ -131,7 +130,7 @@ class Decision implements FetchRequestVisitor {
   conclude(payload: Buffer): ForwardVerdict<'Fetch'> | null {
     const arrival = this.#arrival;
     const sessions = this.#sessions;
-    if (arrival === null || sessions === null || !this.#permitted(arrival)) return null;
+    if (arrival === null || sessions === null || !this.#fits) return null;
     const session = this.#session;
     if (session !== null) {
       this.#bring(session);
@@ -156,9 +155,10 @@ class Decision implements FetchRequestVisitor {
     this.#session = null;
     this.#held = null;
     this.#heldPartitions = undefined;
-    for (const list of [this.#keys, this.#names, this.#partitions, this.#forgottenKeys, this.#forgottenPartitions]) {
-      list.length = 0;
-    }
+    this.#keys.length = 0;
+    this.#partitions.length = 0;
+    this.#forgottenKeys.length = 0;
+    this.#forgottenPartitions.length = 0;
   }
 
   /** Whether the request begins a session, if it is not too large for one. */
@@ -170,14 +170,8 @@ class Decision implements FetchRequestVisitor {
     return (this.#arrival?.version ?? 0) >= topicIdVersion;
   }
 
-  /** Decides about what is named, with entries in the log. False where the handler has to see to it. */
-  #permitted({ access }: FetchArrival): boolean {
-    const session = this.#session;
-    if (session !== null && session.size + this.#partitions.length > fetchSessionPartitionsMax) return false;
-    for (let at = 0; at < this.#partitions.length; at += 1) {
-      if (!access.may('read', 'topic', this.#names[at] ?? '', this.#partitions[at])) return false;
-    }
-    return access.recorder === null;
+  get #fits(): boolean {
+    return this.#session === null || this.#session.size + this.#partitions.length <= fetchSessionPartitionsMax;
   }
 
   #bring(session: FetchSession): void {

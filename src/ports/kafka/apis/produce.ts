@@ -3,6 +3,7 @@
  * on its topic (by id from version 13 on), else 29 on it while the others go on. With acks=0 there is no answer to say
  * no in: nothing is forwarded and the connection is closed, as a broker does.
  */
+import type { GateSession } from '../../../gate/gate.ts';
 import {
   type ProduceRequest,
   type ProduceResponse,
@@ -12,7 +13,8 @@ import {
   isTransactional,
 } from '../protocol/protocol.ts';
 import { rewriteBrokers } from './broker-addresses.ts';
-import type { ApiHandler, Exchange, Verdict } from './handler.ts';
+import type { ApiHandler, Exchange, ForwardVerdict, Verdict } from './handler.ts';
+import type { RequestRecorder } from './request-recorder.ts';
 
 /** From here on topics are named by id. */
 const topicIdVersion = 13;
@@ -55,23 +57,40 @@ function decide(exchange: Exchange<'Produce'>): Verdict<'Produce'> {
     return yes.length > 0 ? [{ ...topic, partitionData: yes }] : [];
   });
   if (denied.length > 0 && (request.acks === 0 || allowed.length === 0)) return refused(request, denied);
+  const { session, recorder } = access;
+  const about = { version, session, recorder, cluster, addresses: exchange.addresses };
   const sent: ProduceRequest = denied.length === 0 ? request : { ...request, topicData: allowed };
   // Counted now: the bytes of the request are gone when its answer comes.
   const written = countWritten(exchange, sent);
   if (request.acks === 0) {
-    for (const partition of written) account(exchange, partition, -1n);
+    for (const partition of written) account(about, partition, -1n);
     return { kind: 'forward', noResponse: true };
   }
+  const verdict = writtenVerdict(about, written, denied);
+  return denied.length === 0 ? verdict : { ...verdict, request: sent };
+}
+
+/** What the answer to a produce request is read with. */
+export type ProduceContext = Pick<Exchange<'Produce'>, 'version' | 'cluster' | 'addresses'> & {
+  readonly session: GateSession;
+  readonly recorder: RequestRecorder | null;
+};
+
+/** Forwarded: its answer tells where what it wrote stands, and takes up what was denied. */
+export function writtenVerdict(
+  about: ProduceContext,
+  written: readonly Written[],
+  denied: readonly ProduceResponseTopicProduceResponse[],
+): ForwardVerdict<'Produce'> {
   return {
     kind: 'forward',
-    ...(denied.length === 0 ? {} : { request: sent }),
     onResponse(response) {
-      accountAll(exchange, written, response);
+      accountAll(about, written, response);
       response.responses.push(...denied);
       const carriesAddresses = response.nodeEndpoints.length > 0;
       if (carriesAddresses) {
-        cluster.learnBrokers(response.nodeEndpoints);
-        response.nodeEndpoints = rewriteBrokers(response.nodeEndpoints, exchange.addresses);
+        about.cluster.learnBrokers(response.nodeEndpoints);
+        response.nodeEndpoints = rewriteBrokers(response.nodeEndpoints, about.addresses);
       }
       return denied.length > 0 || carriesAddresses;
     },
@@ -125,7 +144,7 @@ function carriesTransaction(request: ProduceRequest): boolean {
 }
 
 /** What a request writes in one partition. */
-interface Written {
+export interface Written {
   readonly topic: string;
   readonly topicKey: string;
   readonly partition: number;
@@ -160,20 +179,20 @@ function topicKey(version: number, topic: { readonly name: string; readonly topi
 }
 
 /** Enters what the broker took, with the offsets it gave. */
-function accountAll(exchange: Exchange<'Produce'>, written: readonly Written[], response: ProduceResponse): void {
+function accountAll(about: ProduceContext, written: readonly Written[], response: ProduceResponse): void {
   for (const topic of response.responses) {
-    const key = topicKey(exchange.version, topic);
+    const key = topicKey(about.version, topic);
     for (const { index, errorCode, baseOffset } of topic.partitionResponses) {
       const partition = written.find((other) => other.partition === index && other.topicKey === key);
       if (partition === undefined) continue;
-      exchange.access.recorder?.acknowledged(partition.topic, index, errorCode, baseOffset);
-      if (errorCode === 0) account(exchange, partition, baseOffset);
+      about.recorder?.acknowledged(partition.topic, index, errorCode, baseOffset);
+      if (errorCode === 0) account(about, partition, baseOffset);
     }
   }
 }
 
 /** @param base the offset of the first record, or -1 where the broker gives none (acks=0) */
-function account({ access }: Exchange<'Produce'>, { topic, partition, records, bytes }: Written, base: bigint): void {
+function account({ session }: ProduceContext, { topic, partition, records, bytes }: Written, base: bigint): void {
   const lastOffset = base < 0n ? -1n : base + BigInt(Math.max(records, 1) - 1);
-  access.session.account({ action: 'write', topic, partition, firstOffset: base, lastOffset, records, bytes });
+  session.account({ action: 'write', topic, partition, firstOffset: base, lastOffset, records, bytes });
 }

@@ -51,6 +51,11 @@ export class FrameReader {
     return this.#waitingBytes + this.#prefixFilled + (this.#partial === null ? 0 : this.#filled - sizeBytes);
   }
 
+  /** True where nothing is held and no frame is under way: a chunk that comes now begins with a frame. */
+  get empty(): boolean {
+    return this.#waitingBytes === 0 && this.#prefixFilled === 0 && this.#partial === null && this.#sink === null;
+  }
+
   /** Bytes of chunks that were not looked at yet; those of a frame that is being put together are not among them. */
   get unreadBytes(): number {
     return this.#waitingBytes;

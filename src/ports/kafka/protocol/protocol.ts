@@ -28,8 +28,7 @@ export {
   encodeResponse,
 } from './messages.ts';
 export type * from './messages.gen.ts';
-export type { ProduceVisitor } from './produce-walk.ts';
-export { walkProduce } from './produce-walk.ts';
+export { ProduceAnswerGlance, ProduceGlance } from './produce-glance.ts';
 export type { ProtocolErrorCode } from './protocol-error.ts';
 export { ProtocolError } from './protocol-error.ts';
 export type { BatchHeaderDraft, BatchRecord, RecordBatch, RecordHeader } from './record-batch.ts';

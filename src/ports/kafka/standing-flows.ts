@@ -1,0 +1,70 @@
+import type { GateSession, StandingFlow } from '../../gate/gate.ts';
+import { laneTopicsMax } from '../../lib/limits.ts';
+import type { ConnectionParts } from './parts.ts';
+
+/** One connection's flows that stand, by the name or id that its requests call their topics by. */
+export class StandingFlows {
+  readonly #action: 'read' | 'write';
+  readonly #parts: Pick<ConnectionParts, 'clock' | 'cluster'>;
+  readonly #flows = new Map<string, Map<number, StandingFlow>>();
+  #session: GateSession | null = null;
+  #standing: object = {};
+  #byId = false;
+  #carried = 0;
+  #nowMs = 0;
+
+  constructor(action: 'read' | 'write', parts: Pick<ConnectionParts, 'clock' | 'cluster'>) {
+    this.#action = action;
+    this.#parts = parts;
+  }
+
+  /** @param byId whether topics are called by their ids from here on */
+  name(byId: boolean): void {
+    if (byId !== this.#byId) this.#flows.clear();
+    this.#byId = byId;
+  }
+
+  /** Before the first `find` of a turn. @returns false where nothing may pass now */
+  begin(session: GateSession): boolean {
+    if (session.durable() !== null) return false;
+    this.#nowMs = this.#parts.clock.nowMs();
+    const standing = session.standing(this.#nowMs);
+    if (standing !== this.#standing || session !== this.#session) {
+      this.#session = session;
+      this.#standing = standing;
+      this.#flows.clear();
+    }
+    return true;
+  }
+
+  /** The flow, where it stands; what is carried on it is told with `carry`. */
+  find(topicKey: string, partition: number): StandingFlow | null {
+    return this.#flows.get(topicKey)?.get(partition) ?? this.#look(topicKey, partition);
+  }
+
+  /** So many operations were carried in this turn. */
+  carry(count: number): void {
+    this.#carried += count;
+  }
+
+  /** After the last `find` of a turn. */
+  end(): void {
+    if (this.#carried > 0) this.#session?.countStanding(this.#action, this.#carried);
+    this.#carried = 0;
+  }
+
+  #look(topicKey: string, partition: number): StandingFlow | null {
+    const topic = this.#byId ? this.#parts.cluster.topicName(topicKey) : topicKey;
+    if (topic === undefined) return null;
+    const flow = this.#session?.standingFlow(this.#action, topic, partition, this.#nowMs) ?? null;
+    if (flow === null || flow.standing !== this.#standing) return null;
+    let partitions = this.#flows.get(topicKey);
+    if (partitions === undefined) {
+      // A client may name as many as it likes.
+      if (this.#flows.size >= laneTopicsMax) this.#flows.clear();
+      this.#flows.set(topicKey, (partitions = new Map<number, StandingFlow>()));
+    }
+    partitions.set(partition, flow);
+    return flow;
+  }
+}
