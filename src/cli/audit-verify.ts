@@ -97,6 +97,8 @@ function print(report: VerifyReport, known: Checkpoint | null, output: Output): 
     output.line(
       `signed        ${newest.size} entries at ${newest.time}${unsigned > 0 ? `, ${unsigned} since then` : ''}`,
     );
+  if (report.waiting > 0)
+    output.line(`waiting       ${plural(report.waiting, 'question')} about the log, for a gateway to enter in it`);
   for (const key of report.keys) output.line(`key           ${key}`);
   if (known === null)
     output.note(

@@ -194,67 +194,6 @@ test('prove makes a file that verify takes, and nothing else', async () => {
   assert.match((await run('prove', 'nobody.1')).err, /no entry nobody\.1/);
 });
 
-describe('query', () => {
-  const ids = async (...args: readonly string[]): Promise<string[]> => {
-    const { code, out, err } = await run('query', '-o', 'json', ...args);
-    assert.equal(code, 0, err);
-    const { entries } = JSON.parse(out) as {
-      entries: readonly { type: string; data: { principal?: { id: string } } }[];
-    };
-    return entries.map(({ type, data }) => `${type.slice(17)} ${data.principal?.id ?? ''}`.trim());
-  };
-
-  test('says who read a record', async () => {
-    const record = ['--topic', 'payments', '--partition', '3', '--action', 'read', '--offset'];
-    assert.deepEqual(await ids(...record, '4711'), ['flow.window a11ce']);
-    assert.deepEqual(await ids(...record, '5000'), ['flow.window a11ce']);
-    assert.deepEqual(await ids(...record, '5001'), ['flow.window b0b']);
-    assert.deepEqual(await ids(...record, '9223372036854775807'), ['flow.window b0b'], '64 bits');
-    assert.deepEqual(await ids(...record, '3999'), []);
-    assert.deepEqual(await ids('--topic', 'payments', '--partition', '4', '--offset', '4711'), []);
-  });
-
-  test('takes every filter, alone and together', async () => {
-    assert.deepEqual(await ids('--principal', 'b0b', '--outcome', 'denied'), ['operation.denied b0b']);
-    assert.deepEqual(await ids('--group', 'billing'), ['operation.denied b0b']);
-    assert.deepEqual(await ids('--topic', 'billing'), []);
-    assert.deepEqual(await ids('--outcome', 'flowed'), ['flow.window a11ce', 'flow.window b0b']);
-    assert.deepEqual(await ids('--code', 'log.opened'), ['log.opened']);
-    assert.deepEqual(await ids('--session', about('a11ce', 1).session_id), [
-      'flow.window a11ce',
-      'session.closed a11ce',
-    ]);
-    assert.equal((await ids('--member-of', 'payments-eng')).length, 7);
-    assert.deepEqual(await ids('--until', at(0)), []);
-    assert.deepEqual(await ids('--until', at(1)), ['flow.window a11ce', 'flow.window b0b']);
-    assert.equal((await ids('--since', at(10_001), '--topic', 'payments')).length, 1, 'a window is of its own time');
-    assert.equal((await ids('--since', '1h', '--topic', 'payments')).length, 3);
-    assert.equal((await ids('--limit', '2')).length, 2);
-  });
-
-  test('prints a table, and CSV in which no cell is a formula', async () => {
-    const table = await run('query', '--topic', 'payments');
-    assert.match(table.out, /topic payments-3.*4000–5000[^]*3 found/);
-    const csv = await run('query', '--topic', 'payments', '--outcome', 'denied', '-o', 'csv');
-    const [head, row] = csv.out.split('\r\n');
-    assert.match(head ?? '', /^time,code,outcome,principal,/);
-    assert.match(row ?? '', /,operation\.denied,denied,'=cmd,10\.0\.0\.7,read,topic payments-3,/);
-  });
-
-  test('refuses what makes no sense', async () => {
-    for (const args of [
-      ['--offset', '1'],
-      ['--outcome', 'x'],
-      ['--partition', '-1'],
-      ['--since', 'yesterday'],
-      ['--limit', 'x'],
-      ['--topic', 'a', '--partition', '1', '--offset', '0x1'],
-    ])
-      assert.equal((await run('query', ...args)).code, 2, args.join(' '));
-    assert.equal((await run('query', '-d', 'nowhere')).code, 1);
-  });
-});
-
 test('retain says what would go, and removes it behind a tombstone', async () => {
   const name = 'retained';
   const configuration = (more: string): string => `apiVersion: sluice/v1

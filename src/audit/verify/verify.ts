@@ -7,6 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../lib/errors.ts';
+import { waitingEntries } from '../access/spool.ts';
 import { parseCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { VerifierKey } from '../checkpoint/keys.ts';
@@ -45,6 +46,8 @@ export interface VerifyReport {
   /** What retention removed; `null`: nothing. `entries` counts it too. */
   readonly retired: Retired | null;
   readonly checkpoints: number;
+  /** Entries that other programs left for the gateway, and that are not in the log yet: nothing proves them. */
+  readonly waiting: number;
   /** Entries behind the newest checkpoint: not signed yet. */
   readonly unsigned: number;
   readonly pinned: boolean;
@@ -101,6 +104,7 @@ export async function verifyLog(directory: string, options: VerifyOptions = {}):
     segments: scan.segments,
     retired: retiredOf(scan),
     checkpoints: found.length,
+    waiting: (await waitingEntries(directory)).length,
     unsigned: scan.size - (newest?.checkpoint.size ?? 0),
     pinned: pinned.length > 0,
     keys: trust.keys.map(({ text }) => text),
