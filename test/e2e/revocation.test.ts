@@ -8,7 +8,7 @@ import { batchOf } from '../../harness/batches.ts';
 import { type Scene, startScene } from '../../harness/scene.ts';
 import { WireClient } from '../../harness/wire-client.ts';
 import type { Entry } from '../../src/model/entry.ts';
-import { batches, errorCodes } from '../../src/ports/kafka/protocol/protocol.ts';
+import { type FetchResponse, batches, errorCodes } from '../../src/ports/kafka/protocol/protocol.ts';
 
 const file = 'team.yaml';
 const dayMs = 86_400_000;
@@ -95,7 +95,10 @@ async function fetch(
   offsets: Readonly<Record<string, bigint>>,
   maxWaitMs: number,
 ): Promise<Map<string, Fetched>> {
-  const answer = await client.ask('Fetch', 11, fetchOf(offsets, maxWaitMs));
+  return fetchedOf(await client.ask('Fetch', 11, fetchOf(offsets, maxWaitMs)));
+}
+
+function fetchedOf(answer: FetchResponse): Map<string, Fetched> {
   return new Map(
     answer.responses.map(({ topic, partitions: [part] }) => {
       let records = 0;
@@ -150,6 +153,39 @@ describe('a grant that is taken away', () => {
       errorCode: 0,
       records: 1,
     });
+    consumer.close();
+    writer.close();
+  });
+
+  test('a fetch session loses what was taken away, though no request names it again, and goes on with the rest', async () => {
+    const since = Date.now();
+    const consumer = await through();
+    const writer = await direct();
+    const ends = { payments: await endOf('payments'), other: await endOf('other') };
+    const begun = await consumer.ask('Fetch', 11, { ...fetchOf(ends, 10), sessionId: 0, sessionEpoch: 0 });
+    assert.notEqual(begun.sessionId, 0);
+    const goOn = async (sessionEpoch: number): Promise<Map<string, Fetched>> => {
+      const message = { ...fetchOf({}, 10_000), sessionId: begun.sessionId, sessionEpoch };
+      const answer = await consumer.ask('Fetch', 11, message);
+      assert.deepEqual([answer.errorCode, answer.sessionId], [0, begun.sessionId]);
+      return fetchedOf(answer);
+    };
+    const polling = goOn(1);
+    await sleep(200);
+    edit(withoutPayments);
+    await sleep(liveWithinMs);
+    await produce(writer, 'payments', 'not for you any more');
+    assert.deepEqual(await polling, new Map([['payments', { errorCode: denied, records: 0 }]]));
+    await denial('read', since);
+    const next = goOn(2);
+    await sleep(100);
+    await produce(writer, 'payments', 'nor this');
+    await produce(writer, 'other');
+    const both = new Map([
+      ['other', { errorCode: 0, records: 1 }],
+      ['payments', { errorCode: denied, records: 0 }],
+    ]);
+    assert.deepEqual(await next, both);
     consumer.close();
     writer.close();
   });
