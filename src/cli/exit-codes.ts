@@ -37,7 +37,10 @@ export const exitCodeMeanings: readonly (readonly [code: string, meaning: string
   ['2', 'The command line is wrong: an unknown command or option, a missing or impossible value.'],
   ['3', '`policy test`: denied.'],
   ['4', '`policy diff`: the two differ.'],
-  ['5', '`audit verify`: what is there is not what was signed, or the proof does not hold.'],
+  [
+    '5',
+    '`audit verify`: what is there is not what was signed, or the proof does not hold. `replay`: a recording was altered.',
+  ],
   ['6', '`audit verify`: entries are missing, and the gateway did not say so.'],
   ['7', '`audit verify`: nothing speaks against the log, but no pinned key, or no checkpoint, speaks for it.'],
   ['8', '`audit verify`: intact; the gateway itself reported that something is missing.'],
