@@ -37,7 +37,7 @@ export interface Order {
 }
 
 /** Far above what any test takes; tests have closer limits of their own. */
-const timeoutMs = 12 * 60_000;
+const timeoutMs = 25 * 60_000;
 
 export async function attempt(runner: TestRunner, side: Side, order: Order): Promise<Attempt> {
   const folder = join(side.folder, `${order.part ?? order.number}-${order.protocol}-${side.attempts++}`);

@@ -46,9 +46,8 @@ function leftOut(name: string, flags: readonly string[]): LeftOut | undefined {
   return flags.includes('TEST_F_MANUAL') ? 'manual' : undefined;
 }
 
-/** Share consumers have a protocol of their own. */
-export function usesGroups({ sources }: TestRunner, { name, number }: SuiteTest): boolean {
-  if (name.includes('share_consumer')) return false;
+/** Whether it has to do with consumer groups. */
+export function usesGroups({ sources }: TestRunner, { number }: SuiteTest): boolean {
   return readdirSync(sources)
     .filter((file) => file.startsWith(`${number}-`) && /\.(c|cpp)$/.test(file))
     .some((file) => /subscribe|ConsumerGroup/.test(readFileSync(join(sources, file), 'utf8')));

@@ -65,6 +65,7 @@ export function isOpen({ differences, accepted }: Comparison): boolean {
 function hold(order: Order, [direct, gateway]: readonly [Attempt, Attempt]): Comparison[] {
   const parts = partsThatDiffer(direct.parts, gateway.parts);
   return order.tests.map(({ name }, index) => {
+    const test = order.part === undefined ? name : `${name} ${order.part}`;
     const ours = outcome(gateway, name);
     const theirs = outcome(direct, name);
     const differences = [
@@ -73,11 +74,10 @@ function hold(order: Order, [direct, gateway]: readonly [Attempt, Attempt]): Com
       ...(index === 0 ? parts : []),
     ];
     const accepted = acceptedDifferences.find(
-      (one) =>
-        one.test === name && one.part === order.part && one.direct === theirs.state && one.gateway === ours.state,
+      (one) => one.test === test && one.direct === theirs.state && one.gateway === ours.state,
     );
     return {
-      test: order.part === undefined ? name : `${name} ${order.part}`,
+      test,
       parts: gateway.parts.length,
       protocol: order.protocol,
       direct: theirs,

@@ -9,18 +9,19 @@ import { type SuiteTest, partsOfAdmin, readCatalogue, usesGroups } from './catal
 import { type Comparison, compare, compareAgain, isOpen, isUnsettled } from './compare.ts';
 import { type Ground, type Setting, startGround } from './ground.ts';
 
-/** How consumers form groups: as ever, or as KIP-848 has it. */
-export type Protocol = 'classic' | 'consumer';
+/** `classic` and `consumer` are how consumers form groups, as ever or as KIP-848 has it; `share` is share consumers. */
+export type Groups = 'classic' | 'consumer' | 'share';
 
 export interface Result {
   readonly comparisons: readonly Comparison[];
   readonly tests: readonly SuiteTest[];
 }
 
-/** For where minutes count: what clients ask of brokers, most kinds once. */
-const handfuls: Readonly<Record<Protocol, readonly string[]>> = {
-  classic: ['0012', '0019', '0073', '0126', '0140', '0171'],
-  consumer: ['0033', '0140'],
+/** For where minutes count. A number, or a number and a part. */
+const handfuls: Readonly<Record<Groups, readonly string[]>> = {
+  classic: ['0012', '0073', '0081 do_test_DescribeConfigs', '0129', '0132'],
+  consumer: ['0118'],
+  share: ['0171 do_test_headers_preserved'],
 };
 /** This one ends at its first failure, and SCRAM users make it fail: part by part the rest is seen. */
 const divided = '0081';
@@ -34,10 +35,10 @@ const settings: readonly Setting[] = [
 ];
 
 export interface Choice {
-  readonly protocol: Protocol;
+  readonly groups: Groups;
   /** The handful only. */
   readonly short: boolean;
-  /** Only these numbers. */
+  /** Only these; each a number, or a number and a part. */
   readonly only: readonly string[] | undefined;
   /** Tests at a time, each on both sides. */
   readonly jobs: number;
@@ -62,25 +63,42 @@ export async function runSuite(runner: TestRunner, choice: Choice): Promise<Resu
   return { comparisons, tests };
 }
 
-/** With the protocol of KIP-848 only what has to do with consumer groups is worth a second run. */
 function ordersOf(runner: TestRunner, setting: Setting, tests: readonly SuiteTest[], choice: Choice): Order[] {
-  const { protocol, short, only } = choice;
+  const { groups, short, only } = choice;
   const applicable = tests.filter(
     (test) =>
       test.leftOut === undefined &&
       test.scenarios.includes(setting.scenario) &&
       (test.number === reauthenticating) === setting.briefSessions &&
-      (protocol === 'classic' || usesGroups(runner, test)),
+      belongs(runner, test, groups),
   );
-  const chosen = only ?? (short ? handfuls[protocol] : undefined);
-  const numbers = [...new Set(applicable.map(({ number }) => number))].filter((one) => chosen?.includes(one) ?? true);
-  // The handful first: a defect that everybody meets shows early.
-  const rank = (number: string): number => (handfuls[protocol].includes(number) ? 0 : 1);
-  numbers.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-  return numbers.flatMap((number) => {
-    const order = { number, tests: applicable.filter((test) => test.number === number), setting, protocol };
-    return number === divided ? partsOfAdmin(runner).map((part) => ({ ...order, part })) : [order];
+  const numbers = [...new Set(applicable.map(({ number }) => number))];
+  const everything = numbers.flatMap((number) =>
+    number === divided ? partsOfAdmin(runner).map((part) => `${number} ${part}`) : [number],
+  );
+  const handful = handfuls[groups];
+  const chosen = only ?? (short ? handful : [...handful.filter((one) => everything.includes(one)), ...everything]);
+  const expanded = chosen.flatMap((one) =>
+    one === divided ? everything.filter((each) => each.startsWith(one)) : [one],
+  );
+  return [...new Set(expanded)].flatMap((one) => {
+    const [number = '', part] = one.split(' ');
+    if (!numbers.includes(number)) return [];
+    const order = {
+      number,
+      tests: applicable.filter((test) => test.number === number),
+      setting,
+      protocol: groups === 'consumer' ? 'consumer' : 'classic',
+    } as const;
+    return [part === undefined ? order : { ...order, part }];
   });
+}
+
+/** Share consumers are apart, since they take as long as all others. What has nothing to do with groups is run once. */
+function belongs(runner: TestRunner, test: SuiteTest, groups: Groups): boolean {
+  const isShare = test.name.includes('share_consumer');
+  if (groups === 'share' || isShare) return groups === 'share' && isShare;
+  return groups === 'classic' || usesGroups(runner, test);
 }
 
 async function runOrders(
