@@ -16,6 +16,8 @@ import type {
 
 const recordCount = 300;
 const timeoutMs = 60_000;
+/** Long enough for the transaction of one that was killed to be given up by the broker. */
+const copyTimeoutMs = 90_000;
 const topicDenied =
   /TOPIC_AUTHORIZATION_FAILED|TopicAuthorization|topic authorization failed|not authorized to access topic/i;
 const groupDenied =
@@ -121,6 +123,7 @@ export async function transactionCell(ground: Ground, client: Client, kind: Auth
     transactionalId: `${from}-copy`,
     deniedTransactionalId: 'shut',
     batch: 20,
+    count: recordCount,
   });
   await assertCopied(ground, to, recordCount);
   assert.ok(answer.aborted > 0, 'no transaction was aborted');
@@ -143,7 +146,7 @@ export async function filledTopic(ground: Ground, what: string, count: number): 
 
 /** Each input's copy once, those of a key in order. */
 export async function assertCopied(ground: Ground, to: string, count: number): Promise<void> {
-  const stored = await ground.readTopic(to, count, 30_000);
+  const stored = await ground.readTopic(to, count, copyTimeoutMs);
   const indexes = stored.map(({ value }) => Number(/^copy of (\d+)$/.exec(value)?.[1] ?? -1));
   assert.deepEqual(
     indexes.toSorted((left, right) => left - right),

@@ -1,17 +1,23 @@
 /** The clients of the matrix, and which of their cells this run takes. */
 import { type Client, type Column, columns } from './client.ts';
+import { confluentJavascript } from './confluent-javascript.ts';
 import { confluentPython } from './confluent-python.ts';
 import { java, javaOfBroker } from './java.ts';
 import { kafkaPython, kafkaPython2 } from './kafka-python.ts';
 import { kafkaStreams } from './kafka-streams.ts';
 import { kafkajs } from './kafkajs.ts';
+import { kcat } from './kcat.ts';
+import { platformatic } from './platformatic.ts';
 
 export const clients: readonly Client[] = [
   java,
   javaOfBroker,
   kafkaStreams,
+  confluentJavascript,
   confluentPython,
+  kcat,
   kafkajs,
+  platformatic,
   kafkaPython,
   kafkaPython2,
 ];
@@ -23,7 +29,9 @@ export type RunColumn = Exclude<Column, 'classic'>;
 const shortCells: Readonly<Record<string, readonly RunColumn[]>> = {
   java: ['OIDC', 'KIP-848', 'transactions'],
   'confluent-python': ['OIDC', 're-auth', 'share', 'admin'],
+  kcat: ['mTLS'],
   kafkajs: ['callback', 'transactions'],
+  platformatic: ['KIP-848'],
   'kafka-python': ['mTLS'],
   'kafka-python-2': ['PLAIN'],
 };

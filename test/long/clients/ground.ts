@@ -156,7 +156,8 @@ function directly(scene: Scene): Kafka {
 
 async function readTopic(scene: Scene, topic: string, count: number, timeoutMs: number): Promise<Stored[]> {
   const consumer = directly(scene).consumer({ groupId: `reader-${randomUUID()}`, maxWaitTimeInMs: 200 });
-  const stored: Stored[] = [];
+  // By their places: a reader that has to join its group again begins anew.
+  const stored = new Map<string, Stored>();
   await consumer.connect();
   try {
     await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -164,16 +165,17 @@ async function readTopic(scene: Scene, topic: string, count: number, timeoutMs: 
       autoCommit: false,
       eachMessage: async ({ partition, message }) => {
         const { offset, key, value } = message;
-        stored.push({ partition, offset: Number(offset), key: String(key ?? ''), value: String(value ?? '') });
+        const record = { partition, offset: Number(offset), key: String(key ?? ''), value: String(value ?? '') };
+        stored.set(`${partition}/${offset}`, record);
       },
     });
     const deadline = performance.now() + timeoutMs;
-    while (stored.length < count && performance.now() < deadline) await pause(100);
+    while (stored.size < count && performance.now() < deadline) await pause(100);
     await pause(quietMs);
   } finally {
     await consumer.disconnect();
   }
-  return stored;
+  return [...stored.values()].toSorted((left, right) => left.offset - right.offset);
 }
 
 function pause(milliseconds: number): Promise<void> {

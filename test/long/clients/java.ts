@@ -52,6 +52,7 @@ async function killedCopier(ground: Ground, programs: JavaPrograms, id: string):
     transactionalId: `${from}-copy`,
     deniedTransactionalId: 'shut',
     batch: 10,
+    count: copiedRecords,
     timeoutMs: 120_000,
   };
   for (let killed = 0; killed < kills; killed += 1) {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../../../src/lib/errors.ts';
 import { assertCopied, common } from './cells.ts';
 import type { Client } from './client.ts';
 import { type Ground, briefSeconds } from './ground.ts';
@@ -65,8 +66,8 @@ async function copyAndCount(ground: Ground, java: JavaPrograms): Promise<string>
   const count = perSecond * seconds;
   const written = writeSteadily(ground, from, count);
   const first = java.start('Streams', task);
-  await until(async () => (await ground.endOf(to)) > count / 4 || first.exitCode !== undefined);
-  if (first.exitCode !== undefined) throw new Error(`Streams ended by itself:\n${first.log().slice(-3_000)}`);
+  if (!(await until(async () => (await ground.endOf(to)) > count / 4, first)))
+    throw new Error(`Streams copied nothing within a minute:\n${first.log().slice(-6_000)}`);
   await first.stop();
   const second = java.start('Streams', task);
   try {
@@ -74,7 +75,7 @@ async function copyAndCount(ground: Ground, java: JavaPrograms): Promise<string>
     await assertCopied(ground, to, count);
     await assertCounted(ground, counts, count);
   } catch (error) {
-    throw new Error(`${String(error)}\n${second.log().slice(-3_000)}`, { cause: error });
+    throw new Error(`${messageOf(error)}\n${second.log().slice(-3_000)}`, { cause: error });
   } finally {
     await second.stop(10_000);
   }
@@ -84,7 +85,7 @@ async function copyAndCount(ground: Ground, java: JavaPrograms): Promise<string>
 
 /** Every count of every key once and in order: 1, 2, 3 … */
 async function assertCounted(ground: Ground, counts: string, count: number): Promise<void> {
-  const stored = await ground.readTopic(counts, count, 30_000);
+  const stored = await ground.readTopic(counts, count, 60_000);
   const reached = new Map<string, number>();
   for (const { key, value } of stored) {
     assert.equal(Number(value), (reached.get(key) ?? 0) + 1, `count of ${key}`);
@@ -105,10 +106,15 @@ async function writeSteadily(ground: Ground, topic: string, count: number): Prom
   }
 }
 
-async function until(condition: () => Promise<boolean>): Promise<void> {
+/** @returns false where the program ended, or nothing came of it within a minute */
+async function until(
+  condition: () => Promise<boolean>,
+  program: { readonly exitCode: number | undefined },
+): Promise<boolean> {
   const deadline = performance.now() + 60_000;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('nothing came of it within a minute');
+    if (performance.now() > deadline || program.exitCode !== undefined) return false;
     await sleep(50);
   }
+  return true;
 }

@@ -75,6 +75,8 @@ export interface Copy extends Common {
   readonly deniedTransactionalId: string;
   /** Records per transaction. */
   readonly batch: number;
+  /** Records in all; a multiple of the batch. */
+  readonly count: number;
 }
 
 /** The same with Kafka Streams, which also counts per key; runs until it is ended. */

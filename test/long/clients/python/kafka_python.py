@@ -3,8 +3,9 @@ import threading
 import time
 
 import kafka
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewTopic
+from kafka.structs import OffsetAndMetadata
 
 import program
 from program import decoded, encoded, fetch_token, headers_in, headers_out, refusal
@@ -103,14 +104,22 @@ class Steps:
         produce = refusal(lambda: producer.send(task["deniedTopic"], b"x").get(20))
         return {
             "produce": produce,
-            "consume": refusal(lambda: self.read(task, task["openGroup"], [task["openTopic"], task["deniedTopic"]])),
-            "group": refusal(lambda: self.read(task, task["deniedGroup"], [task["openTopic"]])),
+            "consume": refusal(lambda: self.read(task, task["openGroup"], lambda consumer: self.to_denied(task, consumer))),
+            "group": refusal(
+                lambda: self.read(task, task["deniedGroup"], lambda consumer: consumer.subscribe([task["openTopic"]]))
+            ),
         }
 
-    def read(self, task, group, topics):
+    def to_denied(self, task, consumer):
+        if OLD:
+            consumer.subscribe([task["openTopic"], task["deniedTopic"]])
+        else:  # raises what it learns of subscribed topics in a thread of its own, where nobody hears it
+            consumer.assign([TopicPartition(task["deniedTopic"], 0)])
+
+    def read(self, task, group, begin):
         consumer = consumer_of(task, group)
         try:
-            consumer.subscribe(topics)
+            begin(consumer)
             deadline = time.monotonic() + 15
             while time.monotonic() < deadline:
                 consumer.poll(500)
@@ -151,9 +160,6 @@ class Steps:
         return {"acknowledged": acknowledged, "failures": failures, "received": answer}
 
     def copy(self, task):
-        from kafka import TopicPartition
-        from kafka.structs import OffsetAndMetadata
-
         consumer = consumer_of(task, task["group"])
         consumer.subscribe([task["from"]])
         producer = KafkaProducer(**config(task), transactional_id=task["transactionalId"])

@@ -20,9 +20,11 @@ public final class Streams {
     properties.put("processing.guarantee", "exactly_once_v2");
     properties.put("commit.interval.ms", 200);
     properties.put("replication.factor", 1);
-    // One that is killed must not keep its partitions for long.
+    properties.put("statestore.cache.max.bytes", 0); // every count, not only the last of each commit
+    // One that is killed must not keep its partitions, nor its readers, for long.
     properties.put("consumer.session.timeout.ms", 6000);
     properties.put("consumer.heartbeat.interval.ms", 1500);
+    properties.put("producer.transaction.timeout.ms", 6000);
     properties.put("consumer.max.poll.records", 50);
     StreamsBuilder builder = new StreamsBuilder();
     KStream<String, String> in =
