@@ -140,8 +140,8 @@ function arrivalOf(connection: object) {
     addresses,
     connection,
     upstreamVersions: BrokerVersions.none,
-    stands: (topicId: string, partition: number): boolean =>
-      access.decide('read', 'topic', names.get(topicId) ?? '', partition, Date.now()).effect === 'permit',
+    stands: (topicKey: string, partition: number): boolean =>
+      access.decide('read', 'topic', names.get(topicKey) ?? '', partition, Date.now()).effect === 'permit',
   };
 }
 

@@ -126,9 +126,9 @@ async function short(
   const payload = encodeRequest('Fetch', version, header, message).subarray(4);
   const { headerBytes } = decodeRequestHeader(payload);
   const { request: _, ...arrival } = exchangeOf(world, 'Fetch', version, message);
-  const nameOf = (key: string): string => (version >= 13 ? (arrival.cluster.topicName(key) ?? '') : key);
+  const nameByKey = (key: string): string => (version >= 13 ? (arrival.cluster.topicName(key) ?? '') : key);
   const stands = (key: string, partition: number): boolean =>
-    arrival.access.sees('read', 'topic', nameOf(key), partition);
+    arrival.access.sees('read', 'topic', nameByKey(key), partition);
   const verdict = decideFetch(payload, headerBytes, { ...arrival, stands });
   if (verdict === null) return null;
   return await Promise.resolve({ verdict, sent: decodeRequest('Fetch', version, payload, headerBytes) });
