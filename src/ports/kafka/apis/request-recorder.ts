@@ -41,7 +41,9 @@ export class RequestRecorder {
   readonly #request: string;
   /** Which bytes an answer is for: clients have several requests under way, on several connections. */
   readonly #exchange: number;
-  #obliged: Obliged[] = [];
+  readonly #obliged: Obliged[] = [];
+  /** Of topics, for the bytes that follow: by action and name, then by partition. */
+  readonly #places = new Map<string, Map<number, RecordObligation>>();
   /** How many of them were told of. */
   #told = 0;
 
@@ -55,6 +57,12 @@ export class RequestRecorder {
   oblige(obliged: Obliged): void {
     if (this.#told === this.#obliged.length) queueMicrotask(() => this.#tell());
     this.#obliged.push(obliged);
+    if (obliged.type !== 'topic') return;
+    const place = `${obliged.action} ${obliged.name}`;
+    let partitions = this.#places.get(place);
+    if (partitions === undefined) this.#places.set(place, (partitions = new Map<number, RecordObligation>()));
+    // The last counts: an answer is held to the policy again where that has changed since the request.
+    partitions.set(obliged.partition, obliged.obligation);
   }
 
   /** @param records as the client sent them @param answered whether the broker will say what became of them (acks other than 0) */
@@ -130,11 +138,7 @@ export class RequestRecorder {
   }
 
   #obligation(action: Action, topic: string, partition: number): RecordObligation | null {
-    // The last counts: an answer is held to the policy again where that has changed since the request.
-    const obliged = this.#obliged.findLast(
-      (one) => one.partition === partition && one.action === action && one.type === 'topic' && one.name === topic,
-    );
-    return obliged?.obligation ?? null;
+    return this.#places.get(`${action} ${topic}`)?.get(partition) ?? null;
   }
 
   #tell(): void {

@@ -45,8 +45,14 @@ async function* read(items: readonly StoredItem[]): AsyncGenerator<ReadItem> {
   for (const one of items) yield await Promise.resolve({ item: one, digest: () => Buffer.from('digest') });
 }
 
+async function collected<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const all: Item[] = [];
+  for await (const one of items) all.push(one);
+  return all;
+}
+
 async function events(items: readonly StoredItem[], resolve?: Resolver): Promise<ReplayEvent[]> {
-  return await Array.fromAsync(replayEvents(read(items), {}, resolve));
+  return await collected(replayEvents(read(items), {}, resolve));
 }
 
 function told(all: readonly ReplayEvent[]): string[] {
@@ -173,7 +179,7 @@ describe('the plan of what is written again', () => {
     ];
     const report = new PlanReport();
     const keep = ({ value }: { readonly value: Buffer | null }): boolean => String(value) !== 'b';
-    const units = await Array.fromAsync(planUnits(replayEvents(read(items)), { keep }, report));
+    const units = await collected(planUnits(replayEvents(read(items)), { keep }, report));
     const plain = units.map(({ number, partition, records }) => [
       number,
       partition,
