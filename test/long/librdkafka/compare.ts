@@ -29,6 +29,12 @@ export async function compare(runner: TestRunner, ground: Ground, order: Order):
   return hold(order, attempts);
 }
 
+/** One side after the other. */
+export async function compareInTurn(runner: TestRunner, ground: Ground, order: Order): Promise<Comparison[]> {
+  const [direct, gateway] = ground.sides;
+  return hold(order, [await attempt(runner, direct, order), await attempt(runner, gateway, order)]);
+}
+
 /**
  * What differed, again, and with the machine to itself; a test that ends alike once counts as equal. So with what failed
  * on both sides, where nothing can be said of what comes after the failure.
@@ -39,10 +45,9 @@ export async function compareAgain(
   order: Order,
   first: readonly Comparison[],
 ): Promise<Comparison[]> {
-  const [direct, gateway] = ground.sides;
   let latest = [...first];
   for (let tries = 1; tries < triesMax && latest.some(isUnsettled); tries += 1) {
-    const next = hold(order, [await attempt(runner, direct, order), await attempt(runner, gateway, order)]);
+    const next = await compareInTurn(runner, ground, order);
     latest = latest.map((before, index) => {
       const now = next[index];
       if (now === undefined || !isUnsettled(before)) return before;
