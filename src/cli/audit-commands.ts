@@ -1,6 +1,7 @@
 /** The definitions of `sluice audit …`. */
 import { Option } from 'commander';
 import type { Command } from 'commander';
+import type { AuditExportOptions } from './audit-export.ts';
 import type { AuditKeyOptions } from './audit-key.ts';
 import type { AuditProveOptions } from './audit-prove.ts';
 import type { AuditQueryOptions } from './audit-query.ts';
@@ -26,6 +27,7 @@ export function addAuditCommands(program: Command): void {
   addProve(audit);
   addQuery(audit);
   addRetain(audit);
+  addExport(audit);
   audit
     .command('key')
     .description('print the public keys that sign the log; the last one is in force')
@@ -77,6 +79,46 @@ function addProve(audit: Command): void {
     .action(
       runs(async ({ output, options, args: [id = ''] }) =>
         (await import('./audit-prove.ts')).runAuditProve(id, options as AuditProveOptions, output),
+      ),
+    );
+}
+
+function addExport(audit: Command): void {
+  audit
+    .command('export')
+    .description('entries to a file, a webhook, a topic or a bucket, from where the last export ended')
+    .addOption(directoryOption())
+    .option('--cursor <file>', 'where the export keeps how far it is: one for each place')
+    .option('--file <file>', 'to a file')
+    .addOption(new Option('--format <format>', 'of the file').choices(['jsonl', 'csv']).default('jsonl'))
+    .option('--webhook <url>', 'to a webhook, as batches of CloudEvents')
+    .option('--token-env <name>', 'the environment variable with the bearer token of the webhook')
+    .option('--token-file <file>', 'or the file')
+    .option('--ca <file>', "CA of the webhook's or the bucket's own TLS")
+    .option('--topic <name>', "to a topic, on the gateway's own credentials")
+    .option('--port <name>', 'through the upstream of this port')
+    .addOption(configOption())
+    .option('--bucket <name>', 'to S3-compatible storage; credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY')
+    .option('--endpoint <url>', 'where the storage is')
+    .option('--region <name>', 'of the storage', 'us-east-1')
+    .option('--prefix <text>', 'before the names of objects', '')
+    .option('--follow', 'wait for more at the end, until SIGINT or SIGTERM', false)
+    .option('--skip-gone', 'go on behind what retention removed before it was exported', false)
+    .option('--as <name>', 'who asks, for the entry about it')
+    .option('--no-audit', 'for a copy of the log that cannot be written')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      examples(
+        'sluice audit export --file audit.jsonl --cursor file.cursor',
+        'sluice audit export --webhook https://siem.example.com/in --token-file token --cursor siem.cursor --follow',
+        'sluice audit export --topic audit --port orders --cursor topic.cursor --follow',
+        'sluice audit export --bucket audit --endpoint https://s3.example.com --prefix gw-1/ --cursor s3.cursor',
+      ),
+    )
+    .action(
+      runs(async ({ output, options }) =>
+        (await import('./audit-export.ts')).runAuditExport(options as AuditExportOptions, output),
       ),
     );
 }

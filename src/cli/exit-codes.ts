@@ -41,7 +41,10 @@ export const exitCodeMeanings: readonly (readonly [code: string, meaning: string
     '5',
     '`audit verify`: what is there is not what was signed, or the proof does not hold. `replay`: a recording was altered.',
   ],
-  ['6', '`audit verify`: entries are missing, and the gateway did not say so.'],
+  [
+    '6',
+    '`audit verify`: entries are missing, and the gateway did not say so. `audit export`: entries were gone before they were exported.',
+  ],
   ['7', '`audit verify`: nothing speaks against the log, but no pinned key, or no checkpoint, speaks for it.'],
   ['8', '`audit verify`: intact; the gateway itself reported that something is missing.'],
   ['70', 'A defect in Sluice itself.'],
