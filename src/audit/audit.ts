@@ -40,6 +40,7 @@ export { parseCheckpoint } from './checkpoint/checkpoint.ts';
 export type { Checkpoint } from './checkpoint/checkpoint.ts';
 export { addKey, readKeyFile } from './checkpoint/key-file.ts';
 export { VerifierKey } from './checkpoint/keys.ts';
+export { WitnessKey } from './checkpoint/witness-key.ts';
 export { outcomes } from './query/filter.ts';
 export type { EntryFacts, Outcome, QueryFilter } from './query/filter.ts';
 export { openQuestions } from './query/ask.ts';
@@ -185,7 +186,7 @@ async function openIn(
     append: (draft) => writer.append(draft),
     durable: () => writer.durable(),
     status: () => writer.status(),
-    sinks: () => tree?.push?.status() ?? [],
+    sinks: () => tree?.sinks() ?? [],
     retain: () => retainer?.run() ?? Promise.reject(retentionOff()),
     close: async () => {
       await retainer?.stop();

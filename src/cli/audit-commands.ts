@@ -50,6 +50,8 @@ function addVerify(audit: Command): void {
     .option('-k, --key <key>', 'a public key that you have from elsewhere, or a file of them; again for more', several)
     .option('--checkpoint <file>', 'the last checkpoint that you saw; kept up to date')
     .option('--max-age <time>', 'fail where the newest checkpoint is older, such as 1m')
+    .option('--witness <key>', 'who else has to have signed: a key, or a file of them; again for more', several)
+    .option('--quorum <number>', 'how many of the witnesses; default: all')
     .option('--keep <time>', 'fail where retention removed entries sooner than this, such as 400d')
     .option('--proof <file>', 'verify a proof of one entry instead; needs no log')
     .addOption(outputOption())

@@ -1,6 +1,6 @@
 /** `sluice audit verify`: whether a log is what the gateway signed, and whether all of it is there. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { VerifierKey, parseCheckpoint, renderEntry, verifyLog, verifyProof } from '../audit/audit.ts';
+import { VerifierKey, WitnessKey, parseCheckpoint, renderEntry, verifyLog, verifyProof } from '../audit/audit.ts';
 import type { Checkpoint, VerifyOptions, VerifyReport } from '../audit/audit.ts';
 import { parseDurationMs } from '../config/config.ts';
 import { messageOf } from '../lib/errors.ts';
@@ -16,6 +16,8 @@ export interface AuditVerifyOptions {
   readonly checkpoint?: string;
   readonly maxAge?: string;
   readonly keep?: string;
+  readonly witness?: readonly string[];
+  readonly quorum?: string;
   readonly proof?: string;
 }
 
@@ -34,7 +36,11 @@ export async function runAuditVerify(
     return runProof(options.proof, keys, output);
   }
   const known = options.checkpoint === undefined ? null : await readKnown(options.checkpoint);
-  const report = await verify(folder ?? 'audit', { ...optionsOf(options), keys, known }, output);
+  const report = await verify(
+    folder ?? 'audit',
+    { ...optionsOf(options), ...(await witnessesOf(options)), keys, known },
+    output,
+  );
   const { keep, ...shown } = report;
   const code = exitCodeOf(report);
   const kept =
@@ -75,11 +81,16 @@ function print(report: VerifyReport, known: Checkpoint | null, output: Output): 
       ['intact', 'complete'].includes(word) ? 'green' : ['broken', 'incomplete'].includes(word) ? 'red' : 'yellow',
       word,
     );
-  for (const { at, message, reported } of report.findings) {
+  for (const { at, aspect, message, reported } of report.findings) {
     const place = at === null ? '' : `${[at.file, at.line].filter((part) => part !== undefined).join(':')}: `;
     const entry = at?.entryId === undefined ? '' : ` (${at.entryId})`;
     // The log may be anybody's by now: what stands in it is shown without its control characters.
-    output.line(printable(`${place}${reported ? 'reported by the gateway: ' : ''}${message}${entry}`, lineCharsMax));
+    output.line(
+      printable(
+        `${place}${reported && aspect === 'completeness' ? 'reported by the gateway: ' : ''}${message}${entry}`,
+        lineCharsMax,
+      ),
+    );
   }
   if (report.findingsTotal > report.findings.length)
     output.line(`and ${report.findingsTotal - report.findings.length} more`);
@@ -99,6 +110,7 @@ function print(report: VerifyReport, known: Checkpoint | null, output: Output): 
     );
   if (report.waiting > 0)
     output.line(`waiting       ${plural(report.waiting, 'question')} about the log, for a gateway to enter in it`);
+  if (report.cosigned !== null) output.line(`cosigned      ${report.cosigned} entries`);
   for (const key of report.keys) output.line(`key           ${key}`);
   if (known === null)
     output.note(
@@ -133,10 +145,7 @@ async function runProof(file: string, keys: readonly VerifierKey[], output: Outp
 }
 
 export async function readKeys(given: readonly string[]): Promise<VerifierKey[]> {
-  const texts = await Promise.all(
-    given.map(async (one) => (isKey(one) ? [one] : (await read(one)).toString().split(/\r?\n/))),
-  );
-  const lines = texts.flat().filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = await keyLines(given);
   try {
     const keys = lines.map((line) => VerifierKey.parse(line));
     if (given.length > 0 && keys.length === 0) throw new Error('There is no key in the file.');
@@ -178,6 +187,34 @@ function lengthOf(name: string, text: string | undefined, example: string): numb
   if (ms === null)
     throw new CommandError(exitCodes.usage, `${name} takes a length of time with its unit, such as ${example}.`);
   return ms;
+}
+
+async function witnessesOf({
+  witness = [],
+  quorum,
+}: AuditVerifyOptions): Promise<Pick<VerifyOptions, 'witnesses' | 'quorum'>> {
+  if (witness.length === 0 && quorum !== undefined)
+    throw new CommandError(exitCodes.usage, '--quorum goes with --witness: who has to have signed.');
+  if (witness.length === 0) return {};
+  const lines = await keyLines(witness);
+  const least = quorum === undefined ? lines.length : Number(quorum);
+  if (!Number.isSafeInteger(least) || least < 1 || least > lines.length)
+    throw new CommandError(
+      exitCodes.usage,
+      `--quorum takes a number from 1 to ${lines.length}, the witnesses that are named.`,
+    );
+  try {
+    return { witnesses: lines.map((line) => WitnessKey.parse(line)), quorum: least };
+  } catch (error) {
+    throw new CommandError(exitCodes.usage, `--witness: ${messageOf(error)}`);
+  }
+}
+
+async function keyLines(given: readonly string[]): Promise<string[]> {
+  const texts = await Promise.all(
+    given.map(async (one) => (isKey(one) ? [one] : (await read(one)).toString().split(/\r?\n/))),
+  );
+  return [...new Set(texts.flat().filter((line) => line !== '' && !line.startsWith('#')))];
 }
 
 async function read(path: string): Promise<Buffer> {

@@ -70,6 +70,8 @@ export const auditCheckpointSpacingMs: number = 1_000;
 export const auditCheckpointPushMs: number = 30_000;
 /** What a bucket, a witness or a webhook may answer. */
 export const auditAnswerBytesMax: number = 1_048_576;
+/** Leaf hashes kept for witnesses that lag behind; one that lags further makes the gateway read its log. */
+export const auditWitnessLeavesMax: number = 100_000;
 /** One batch of an export of the audit log; a longer line goes alone. */
 export const auditExportBatchEntriesMax: number = 500;
 export const auditExportBatchBytesMax: number = 1_048_576;

@@ -8,11 +8,13 @@ import { leafHashesOf } from '../merkle/hash.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import type { SignerKey } from './keys.ts';
 import type { CheckpointPush } from './push.ts';
+import type { Witnesses } from './witnesses.ts';
 import type { CheckpointStore, SegmentInTree, TreeState } from './store.ts';
 
 export interface CheckpointerOptions {
   readonly store: CheckpointStore;
   readonly push: CheckpointPush | null;
+  readonly witnesses: Witnesses | null;
   /** The key in force, and the one before it as long as a change of keys is not signed by both. */
   readonly key: SignerKey;
   readonly retiring: SignerKey | null;
@@ -74,7 +76,11 @@ export class Checkpointer {
     const first = last?.name === segment ? last.first : this.#range.size;
     if (last?.name === segment) this.#segments.pop();
     this.#segments.push({ name: segment, first, bytes });
-    for (const leaf of leaves) this.#range.append(leaf);
+    const { witnesses } = this.#options;
+    for (const leaf of leaves) {
+      this.#range.append(leaf);
+      witnesses?.add(leaf);
+    }
     const waiting = this.#range.size - this.#signedSize;
     const spaced = this.#options.clock.nowMs() - this.#signedAtMs >= auditCheckpointSpacingMs;
     // The first entries of a run at once: until then nothing proves that it began.
@@ -109,7 +115,7 @@ export class Checkpointer {
     this.#timer = null;
     await this.#writing;
     await this.#sign();
-    await this.#options.push?.close();
+    await Promise.all([this.#options.push?.close(), this.#options.witnesses?.close()]);
   }
 
   #sign(): Promise<void> {
@@ -135,6 +141,7 @@ export class Checkpointer {
         await store.writeState({ range, segments });
         push?.push(range.size, note);
       }
+      this.#options.witnesses?.ask(range.size, note);
       this.#signedSize = range.size;
       this.#signed = { range, segments };
       this.#signedAtMs = nowMs;

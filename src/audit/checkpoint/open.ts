@@ -14,12 +14,14 @@ import type { SignerKey, VerifierKey } from './keys.ts';
 import { CheckpointPush } from './push.ts';
 import type { TopicSender } from './push.ts';
 import { CheckpointStore } from './store.ts';
+import type { SinkStatus } from '../sinks/courier.ts';
 import { startTree } from './tree-start.ts';
+import { Witnesses } from './witnesses.ts';
 
 export interface OpenedTree {
   readonly checkpointer: Checkpointer;
   readonly store: CheckpointStore;
-  readonly push: CheckpointPush | null;
+  readonly sinks: () => SinkStatus[];
   /** The key in force, and all that the log was signed with. */
   readonly key: SignerKey;
   readonly keys: readonly VerifierKey[];
@@ -53,8 +55,22 @@ export async function openTree(
   const start = await startTree(directory, await store.readState(), newest, verifiers);
   await store.writePublicKey(key.verifier.text);
   const push = settings.push === undefined ? null : new CheckpointPush(settings.push, context, context.sendToTopic);
+  const witnesses =
+    settings.witnesses === undefined
+      ? null
+      : new Witnesses(directory, settings.witnesses.ask, start.range, store, context);
   const { everyMs, entries } = settings;
-  const checkpointer = new Checkpointer(start, { store, push, key, retiring, everyMs, entries, clock, logger });
+  const checkpointer = new Checkpointer(start, {
+    store,
+    push,
+    witnesses,
+    key,
+    retiring,
+    everyMs,
+    entries,
+    clock,
+    logger,
+  });
   logger.info(
     { key: key.verifier.text, entries: start.range.size },
     'the audit log is signed; pin this key to verify it',
@@ -69,7 +85,8 @@ export async function openTree(
     checkpoint_every_ms: everyMs,
     checkpoint_entries: entries,
   });
-  return { checkpointer, store, push, key, keys: verifiers, drafts: [opened, ...start.missing, ...changed] };
+  const sinks = (): SinkStatus[] => [...(push?.status() ?? []), ...(witnesses?.status() ?? [])];
+  return { checkpointer, store, sinks, key, keys: verifiers, drafts: [opened, ...start.missing, ...changed] };
 }
 
 async function keysFor(settings: CheckpointSettings, newest: Checkpoint | null, gatewayId: string): Promise<KeyFile> {

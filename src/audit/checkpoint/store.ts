@@ -56,6 +56,7 @@ export async function checkpointSizes(directory: string): Promise<number[]> {
 export class CheckpointStore {
   readonly #folder: string;
   #sizes: number[] = [];
+  #turn: Promise<void> = Promise.resolve();
 
   private constructor(folder: string, sizes: number[]) {
     this.#folder = folder;
@@ -77,8 +78,47 @@ export class CheckpointStore {
     return { path, bytes: await readFile(path) };
   }
 
-  async write(size: number, note: string): Promise<void> {
-    await this.#replace(checkpointName(size), note, true);
+  /** One after the other: a checkpoint is signed anew and cosigned at the same time. */
+  write(size: number, note: string): Promise<void> {
+    return this.#inTurn(() => this.#write(size, note));
+  }
+
+  /** Puts a witness's signature below those of a checkpoint, in place of its earlier one. */
+  cosign(size: number, line: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#sizes.includes(size)) return;
+      const note = await readFile(join(this.#folder, checkpointName(size)), 'utf8');
+      const name = `— ${line.split(' ')[1] ?? ''} `;
+      const kept = note
+        .split('\n')
+        .filter((each) => !each.startsWith(name))
+        .join('\n');
+      await this.#replace(checkpointName(size), `${kept}${line}\n`, true);
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Cosignatures are over the text alone, which stays: they stay too. */
+  async #cosignaturesOf(size: number, note: string): Promise<string> {
+    if (this.#sizes.at(-1) !== size) return '';
+    const before = await readFile(join(this.#folder, checkpointName(size)), 'utf8').catch(() => '');
+    const cut = before.indexOf('\n\n') + 2;
+    if (cut < 2 || before.slice(0, cut) !== note.slice(0, cut)) return '';
+    const own = `— ${note.slice(0, note.indexOf('\n'))} `;
+    const lines = before.slice(cut).split('\n');
+    return lines
+      .filter((line) => line !== '' && !line.startsWith(own))
+      .map((line) => `${line}\n`)
+      .join('');
+  }
+
+  async #write(size: number, note: string): Promise<void> {
+    await this.#replace(checkpointName(size), note + (await this.#cosignaturesOf(size, note)), true);
     if (this.#sizes.at(-1) !== size) this.#sizes.push(size);
     if (this.#sizes.length > auditCheckpointFilesMax) await this.#thin();
   }

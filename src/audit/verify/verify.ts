@@ -12,6 +12,8 @@ import { parseCheckpoint } from '../checkpoint/checkpoint.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { VerifierKey } from '../checkpoint/keys.ts';
 import { checkpointFolder, checkpointName, checkpointSizes } from '../checkpoint/store.ts';
+import { cosignedBy } from '../checkpoint/witness-key.ts';
+import type { WitnessKey } from '../checkpoint/witness-key.ts';
 import { goneMeanwhile } from '../read/file-digest.ts';
 import { Findings } from './findings.ts';
 import type { Finding, Place } from './findings.ts';
@@ -28,6 +30,9 @@ export interface VerifyOptions {
   readonly known?: Checkpoint | null;
   /** The newest checkpoint must not be older than this at `nowMs`. */
   readonly maxAgeMs?: number;
+  /** Who else has to have signed, and how many of them; none: nobody. */
+  readonly witnesses?: readonly WitnessKey[];
+  readonly quorum?: number;
   /** Segments that retention removed sooner than this after their last entry are missing. */
   readonly keepMs?: number;
   readonly nowMs?: number;
@@ -54,6 +59,8 @@ export interface VerifyReport {
   /** Keys that signed, as vkeys. */
   readonly keys: readonly string[];
   readonly newest: { readonly size: number; readonly root: string; readonly time: string } | null;
+  /** Entries under the newest checkpoint that enough witnesses signed; `null` where none is, or none was asked for. */
+  readonly cosigned: number | null;
   readonly findings: readonly Finding[];
   readonly findingsTotal: number;
   /** The newest checkpoint as it stands in the log, for the verifier to keep; `null` where it is not to be trusted. */
@@ -91,6 +98,7 @@ export async function verifyLog(directory: string, options: VerifyOptions = {}):
     proved.map(({ checkpoint }) => checkpoint),
   );
   const newest = holdSignatures(found, proved, trust, findings);
+  const cosigned = holdCosignatures(found, proved, trust, options, findings);
   holdTombstones(scan, newest?.checkpoint.size ?? 0, options.keepMs, findings);
   if (known !== null) holdKnown(known, scan, trust, findings);
   holdEnd(newest, Math.max(0, ...sizes), scan, options, findings);
@@ -109,6 +117,7 @@ export async function verifyLog(directory: string, options: VerifyOptions = {}):
     pinned: pinned.length > 0,
     keys: trust.keys.map(({ text }) => text),
     newest: newest === null ? null : newestOf(newest),
+    cosigned,
     findings: findings.listed,
     findingsTotal: findings.total,
     keep: integrity === 'broken' ? null : (newest?.bytes ?? null),
@@ -191,6 +200,33 @@ function holdSignatures(
     findings.add('integrity', wrong ? 'bad-signature' : 'unknown-key', message, one.at);
   }
   return newest;
+}
+
+/** @returns entries under the newest checkpoint that holds and that enough of the witnesses signed */
+function holdCosignatures(
+  found: readonly Found[],
+  proved: readonly Found[],
+  trust: Trust,
+  { witnesses = [], quorum = witnesses.length, maxAgeMs, nowMs = Date.now() }: VerifyOptions,
+  findings: Findings,
+): number | null {
+  if (witnesses.length === 0) return null;
+  let newest: { readonly size: number; readonly time: number; readonly at: Place } | null = null;
+  for (const one of found) {
+    const { by, wrong, time } = cosignedBy(one.checkpoint.note, witnesses, quorum);
+    if (wrong)
+      findings.add('integrity', 'bad-cosignature', 'a signature of it is not by the witness that it names', one.at);
+    const holds = by.length >= quorum && proved.includes(one) && trust.of(one.checkpoint).trusted;
+    if (holds) newest = { size: one.checkpoint.size, time, at: one.at };
+  }
+  if (newest === null) {
+    const message = `no checkpoint that holds is signed by ${quorum} of the ${witnesses.length} witnesses`;
+    findings.add('integrity', 'not-cosigned', message, null, true);
+  } else if (maxAgeMs !== undefined && nowMs - newest.time * 1_000 > maxAgeMs) {
+    const message = `the witnesses signed for the last time at ${isoTime(newest.time)}, which is longer ago than asked for`;
+    findings.add('completeness', 'stale', message, newest.at);
+  }
+  return newest?.size ?? null;
 }
 
 /** The log must be a continuation of the one that the verifier saw the last time. */
