@@ -26,6 +26,7 @@ export const gates: readonly Gate[] = [
   { scenario: 'policy', figure: /16 KB .* cpu ÷ off$/, gate: 1.15, ambitious: 1.05 },
   { scenario: 'policy', figure: /1 KB .* cpu ÷ off$/, gate: 1.35, ambitious: 1.15 },
   { scenario: 'latency', figure: /16 KB .* added p50 ÷ haproxy$/, gate: 2.2, ambitious: 1.5 },
+  { scenario: 'audit', figure: /µs CPU per entry$/, gate: 3.5, ambitious: 2.2 },
   { scenario: 'tls', figure: /cpu ÷ haproxy$/, gate: 1.5, ambitious: 1.1 },
   { scenario: 'clients', figure: /librdkafka .* MB\/s ÷ direct$/, gate: 0.85, ambitious: 0.92, atLeast: true },
   { scenario: 'clients', figure: /cpu ÷ kroxylicious$/, gate: 1.0, ambitious: 0.6 },

@@ -5,6 +5,7 @@ import { machineFacts, moveToLoadCore } from './machine.ts';
 import { type BenchOptions, readOptions, say } from './options.ts';
 import { noiseOf, rowsTable, type ScenarioResult, verdictsTable } from './report.ts';
 import { saveResult } from './save.ts';
+import { audit } from './scenarios/audit.ts';
 import { clients } from './scenarios/clients.ts';
 import { connections } from './scenarios/connections.ts';
 import { fetchSessions } from './scenarios/fetch-sessions.ts';
@@ -15,7 +16,7 @@ import { soak } from './scenarios/soak.ts';
 import { tls } from './scenarios/tls.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
-const scenarios: readonly Scenario[] = [passthrough, latency, connections, policy, fetchSessions, tls, clients, soak];
+const scenarios: readonly Scenario[] = [passthrough, latency, connections, policy, audit, fetchSessions, tls, clients, soak];
 /** CPU that others used, in cores, beyond which figures are not worth keeping. */
 const noiseMax = 0.15;
 

@@ -16,11 +16,14 @@ export interface SluiceOptions {
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
   /** Folder of another checkout; this one by default. */
   readonly checkout?: string;
+  /** Without an audit log: entries are made and thrown away. */
+  readonly unaudited?: boolean;
   /** Lets the profiler in. */
   readonly inspect?: boolean;
 }
 
 export interface SluicePeer extends Peer {
+  readonly auditFolder: string;
   /** Where its inspector listens, if it was let in. */
   readonly inspectorPort: number;
 }
@@ -34,8 +37,12 @@ export async function startSluice(parent: string, upstream: Upstream, options: S
   await writeFile(join(folder, 'sluice.yaml'), configuration({ port, brokerPort, telemetryPort }, upstream, options));
   const inspecting = options.inspect === true ? [`--inspect=127.0.0.1:${inspectorPort}`] : [];
   const checkout = options.checkout ?? join(import.meta.dirname, '..', '..');
-  const program = join(checkout, 'src', 'cli', 'sluice.ts');
-  const serve = [...inspecting, program, 'serve', '--config', join(folder, 'sluice.yaml')];
+  const config = join(folder, 'sluice.yaml');
+  const program =
+    options.unaudited === true
+      ? [join(import.meta.dirname, 'unaudited.ts'), config]
+      : [join(checkout, 'src', 'cli', 'sluice.ts'), 'serve', '--config', config];
+  const serve = [...inspecting, ...program];
   const { command, args } = onProxyCore(process.execPath, serve);
   const ready = async (): Promise<boolean> =>
     (await fetch(`http://127.0.0.1:${telemetryPort}/readyz`).catch(() => null))?.status === 200;
@@ -53,6 +60,7 @@ export async function startSluice(parent: string, upstream: Upstream, options: S
     pid: server.pid,
     openingFile: options.openingFile,
     inspectorPort,
+    auditFolder: join(folder, 'audit'),
     async stop() {
       await server.stop();
       releasePorts(ports);

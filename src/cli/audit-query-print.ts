@@ -7,6 +7,8 @@ import { printable } from '../lib/printable.ts';
 export type QueryFormat = 'table' | 'csv' | 'json';
 
 const cellCharsMax = 400;
+/** All that can steer a terminal; tabs and line ends stay. */
+const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g;
 const entryColumns = [
   'time',
   'code',
@@ -93,7 +95,8 @@ function textOf(value: unknown): string {
  * they are numbers.
  */
 function quoted(text: string): string {
-  const formula = /^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/.test(text);
-  const safe = formula ? `'${text}` : text;
+  const clean = text.toWellFormed().replace(control, '\uFFFD');
+  const formula = /^[=+\-@\t\r]/.test(clean) && !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/.test(clean);
+  const safe = formula ? `'${clean}` : clean;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { auditEvent, openAuditLog } from '../audit/audit.ts';
 import { systemClock } from '../lib/clock.ts';
 import { silentLogger } from '../lib/logger.ts';
+import { filterOf } from './audit-query-filter.ts';
+import type { FilterOptions } from './audit-query-filter.ts';
+import { CommandError } from './output.ts';
 
 const main = fileURLToPath(new URL('sluice.ts', import.meta.url));
 let folder = '';
@@ -143,9 +146,9 @@ test('answers SQL over the entries that the rest asks for', async () => {
     ],
     more: false,
   });
-  const csv = await run('query', '--sql', `SELECT '=1+1' AS "=x", -5 AS n, E'\\e[2J' AS esc`, '-o', 'csv');
-  assert.equal(csv.out, "'=x,n,esc\r\n'=1+1,-5,\u001b[2J\r\n");
-  const table = await run('query', '--sql', `SELECT E'\\e[2J' AS esc`);
+  const csv = await run('query', '--sql', `SELECT '=1+1' AS "=x", -5 AS n, chr(27) || '[2J' AS esc`, '-o', 'csv');
+  assert.equal(csv.out, "'=x,n,esc\r\n'=1+1,-5,\uFFFD[2J\r\n");
+  const table = await run('query', '--sql', `SELECT chr(27) || '[2J' AS esc`);
   assert.deepEqual([table.out.includes('\u001b'), /1 row/.test(table.out)], [false, true]);
   const wrong = await run('query', '--sql', 'SELECT princpal FROM entries');
   assert.deepEqual([wrong.code, /"principal"/.test(wrong.err), wrong.out], [2, true, ''], wrong.err);
@@ -214,14 +217,18 @@ test('prints a table, and CSV in which no cell is a formula', async () => {
 });
 
 test('refuses what makes no sense', async () => {
-  for (const args of [
-    ['--offset', '1'],
-    ['--outcome', 'x'],
-    ['--partition', '-1'],
-    ['--since', 'yesterday'],
-    ['--limit', 'x'],
-    ['--topic', 'a', '--partition', '1', '--offset', '0x1'],
-  ])
-    assert.equal((await run('query', ...args)).code, 2, args.join(' '));
+  const refused: readonly FilterOptions[] = [
+    { offset: '1' },
+    { outcome: 'x' },
+    { partition: '-1' },
+    { since: 'yesterday' },
+    { topic: 'a', partition: '1', offset: '0x1' },
+    { topic: 'a', partition: '1', offset: '9223372036854775808' },
+    { topic: 'a', group: 'b' },
+  ];
+  for (const options of refused) assert.throws(() => filterOf(options, 0), CommandError, JSON.stringify(options));
+  assert.equal(filterOf({ since: '2026-03-12' }, 0).sinceMs, Date.UTC(2026, 2, 12), 'a day begins at midnight UTC');
+  assert.equal(filterOf({ since: '2026-03-12T01:00:00+01:00' }, 0).sinceMs, Date.UTC(2026, 2, 12));
+  assert.equal((await run('query', '--limit', 'x')).code, 2);
   assert.equal((await run('query', '-d', 'nowhere')).code, 1);
 });

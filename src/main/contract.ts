@@ -1,3 +1,4 @@
+import type { OwnedAuditLog } from '../audit/audit.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { HostPort } from '../model/settings.ts';
@@ -22,6 +23,8 @@ export interface GatewayParts {
   readonly logger: Logger;
   /** Not for workers, which have the system's. */
   readonly clock?: Clock;
+  /** Takes entries instead of a log in the settings' folder; benchmarks run without one. Not for workers. */
+  readonly audit?: OwnedAuditLog;
   /** What workers log; default: as the settings say. */
   readonly logLevel?: LogLevel;
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { SluiceError, messageOf } from '../lib/errors.ts';
 import { inSlices } from '../lib/slices.ts';
 import type { Settings } from '../model/settings.ts';
-import { assemblePolicies, compilePolicies } from '../policy/policy.ts';
+import { assemblePolicies } from '../policy/policy.ts';
 import type { CompileResult, PolicySet } from '../policy/policy.ts';
 import type { KafkaPort } from '../ports/kafka/kafka.ts';
 import { keepPolicies } from '../process/process.ts';
@@ -28,7 +28,7 @@ export async function startSingle(settings: Settings, parts: GatewayParts, start
   const { gatewayId, policyDirectory: directory } = settings;
   const metrics = createMetrics({ version: version(), gatewayId });
   const files = await readPolicyFiles(directory);
-  const audit = await openOwnAuditLog(settings, { clock, logger }, started);
+  const audit = parts.audit ?? (await openOwnAuditLog(settings, { clock, logger }, started));
   const followers: (() => void)[] = [];
   const policies = await keepPolicies(files, {
     directory,
@@ -48,15 +48,16 @@ export async function startSingle(settings: Settings, parts: GatewayParts, start
   return runGateway({ settings, audit, metrics, policies, serving, logger }, started);
 }
 
-type Compile = (files: readonly PolicyFile[], first: boolean) => CompileResult | Promise<CompileResult>;
-
-/** The first load keeps nobody waiting; later ones are read in a thread and assembled between other work. */
-function compiler(settings: Settings, clock: Clock, started: Started): Compile {
+/** Assembled between other work. */
+function compiler(
+  settings: Settings,
+  clock: Clock,
+  started: Started,
+): (files: readonly PolicyFile[]) => Promise<CompileResult> {
   const checker = new PolicyChecker();
   started.push(() => checker.close());
   const context = policyContext(settings);
-  return async (files, first) => {
-    if (first) return compilePolicies(files, context, clock.nowMs());
+  return async (files) => {
     const checked = await checker.check({ files, context, nowMs: clock.nowMs() });
     if (!checked.ok) return checked;
     return { ok: true, policies: await inSlices(assemblePolicies(checked.bundle)), warnings: checked.warnings };
