@@ -5,6 +5,7 @@ import { configOption, examples, outputOption, runs } from './command.ts';
 import type { PlaceOptions } from './recording-places.ts';
 import type { ReplayOptions } from './replay-options.ts';
 import type { SessionEraseOptions } from './session-erase.ts';
+import type { SessionKeyOptions } from './session-key.ts';
 import type { SessionListOptions } from './session-ls.ts';
 
 function places(command: Command): Command {
@@ -50,6 +51,15 @@ export function addSessionCommands(program: Command): void {
     .action(
       runs(async ({ output, options, args: [id = ''] }) =>
         (await import('./session-erase.ts')).runSessionErase(id, options as SessionEraseOptions, output),
+      ),
+    );
+  places(session.command('key').description('the ids of the keys that wrap recordings; the last one is in force'))
+    .option('--rotate', 'add a new key, which the gateway takes up when it starts next', false)
+    .addOption(outputOption())
+    .addHelpText('after', examples('sluice session key', 'sluice session key --rotate'))
+    .action(
+      runs(async ({ output, options }) =>
+        (await import('./session-key.ts')).runSessionKey(options as SessionKeyOptions, output),
       ),
     );
   addReplay(program);

@@ -1,5 +1,5 @@
 /** The shape of the section `recording` of `sluice.yaml`. */
-import * as z from 'zod';
+import type * as z from 'zod';
 import type { RecordingSettings } from '../model/settings.ts';
 import { defined } from './defined.ts';
 import { duration, filePath, section, size, word } from './shape.ts';

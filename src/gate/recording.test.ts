@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -22,7 +21,7 @@ interface Made {
   readonly gate: RunningGate;
   readonly drafts: EntryDraft[];
   readonly directory: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function made(t: TestContext, mode: 'strict' | 'available'): Promise<Made> {

@@ -99,6 +99,13 @@ export class FileKeyWrapper implements KeyWrapper {
   }
 }
 
+/** Oldest first; the last one wraps. @throws SluiceError `recording-key-unusable` */
+export async function wrappingKeyIds(path: string): Promise<string[]> {
+  const found = await read(path);
+  if (found === null) throw unusable(path, 'there is no such file; the gateway makes it with its first recording');
+  return found.map(({ id }) => id);
+}
+
 /** Puts a new key below those in the file, which the gateway takes up when it starts next. @returns its id */
 export async function addWrappingKey(path: string): Promise<string> {
   const found = await read(path);

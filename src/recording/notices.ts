@@ -30,12 +30,12 @@ export interface Notice {
   readonly atMs: number;
 }
 
-export function folderOfNotices(directory: string): string {
+function folderOfNotices(directory: string): string {
   return join(directory, 'notices');
 }
 
 /** Who runs this command, as the system knows. */
-export function whoAsks(): string {
+function whoAsks(): string {
   return `${userInfo().username}@${hostname()}`;
 }
 
@@ -73,7 +73,8 @@ export async function leaveNotice(
 /** Enters the notices that are there, in their order. @returns how many */
 export async function enterNotices(directory: string, events: RecordingEvents): Promise<number> {
   const folder = folderOfNotices(directory);
-  const found = (await readdir(folder).catch(() => [])).toSorted();
+  const listed: string[] = await readdir(folder).catch(() => []);
+  const found = listed.toSorted();
   const taken = await claim(folder, found);
   for (const name of taken) {
     const path = join(folder, name);

@@ -279,8 +279,17 @@ describe('a recorded session, replayed, is what the client saw', () => {
     const shows = ['print.key=true', 'print.headers=true', 'print.partition=true', 'print.offset=true'];
     const read = await javaTool('console-consumer', {
       args: [
-        ...['--bootstrap-server', scene.bootstrap, '--topic', 'full-java', '--from-beginning', '--group', 'team-java'],
-        ...['--max-messages', String(count), '--timeout-ms', '30000'],
+        '--bootstrap-server',
+        scene.bootstrap,
+        '--topic',
+        'full-java',
+        '--from-beginning',
+        '--group',
+        'team-java',
+        '--max-messages',
+        String(count),
+        '--timeout-ms',
+        '30000',
         ...shows.flatMap((one) => ['--formatter-property', one]),
       ],
       config,
@@ -500,9 +509,8 @@ describe('afterwards', () => {
       await producer.disconnect().catch(() => {});
       const recordings = join(dirname(gateway.auditDirectory), 'recordings');
       const [session = ''] = readdirSync(recordings).filter((name) => /^[0-9a-f-]{36}$/.test(name));
-      const shown = await sluice([
-        ...['replay', session, '--recordings', recordings, '--audit', gateway.auditDirectory, '--as', 'json'],
-      ]);
+      const read = ['replay', session, '--recordings', recordings, '--audit', gateway.auditDirectory];
+      const shown = await sluice([...read, '--as', 'json']);
       assert.equal(shown.code, 0, shown.stderr);
       assert.match(shown.stderr, /cut, its end is missing/);
       const found = shown.stdout

@@ -1,6 +1,6 @@
 /** The cluster behind the gateway, as a caller with an identity of its own sees it. */
 import { SluiceError } from '../../../lib/errors.ts';
-import { type ResponseMessages, errorCodes, errorName } from '../protocol/protocol.ts';
+import { errorCodes, errorName } from '../protocol/protocol.ts';
 import { Link } from './link.ts';
 import type { LinkOptions } from './link.ts';
 
@@ -125,5 +125,3 @@ const leaderless: ReadonlySet<number> = new Set([
 export function named(code: number): string {
   return `${errorName(code)} (${code})`;
 }
-
-export type FetchedPartition = ResponseMessages['Fetch']['responses'][number]['partitions'][number];

@@ -27,8 +27,8 @@ export async function* replayEvents(
     if (item.atMs < (filter.sinceMs ?? -Infinity) || item.atMs >= (filter.untilMs ?? Infinity)) continue;
     if (item.kind === 'request') yield requestEvent(answered);
     else if (item.kind === 'gap') {
-      const text = `${item.records} records in ${String(item.meta['items'])} items are missing here: ${String(item.meta['cause'])}`;
-      yield { kind: 'note', atMs: item.atMs, text };
+      const missing = `${item.records} records in ${number(item.meta['items'])} items are missing here: ${text(item.meta['cause'])}`;
+      yield { kind: 'note', atMs: item.atMs, text: missing };
     } else if (item.kind !== 'answered' && wanted(item.meta, item.kind, filter)) {
       if (item.meta['batches'] === undefined) yield* batchEvents(answered, item.kind, item.payload);
       else yield* referenceEvents(answered, item.kind, resolve);
@@ -48,9 +48,9 @@ function requestEvent({ item }: AnsweredItem): ReplayEvent {
   const operations = list(item.meta['operations']).map((operation) => {
     const { action, type, name, partitions } = object(operation);
     const numbers = list(partitions).filter((one) => typeof one === 'number');
-    return { action: String(action), type: String(type), name: String(name), partitions: numbers };
+    return { action: text(action), type: text(type), name: text(name), partitions: numbers };
   });
-  return { kind: 'request', atMs: item.atMs, request: String(item.meta['request']), operations };
+  return { kind: 'request', atMs: item.atMs, request: text(item.meta['request']), operations };
 }
 
 function* batchEvents(answered: AnsweredItem, direction: Direction, bytes: Buffer): Generator<ReplayEvent> {
@@ -153,8 +153,6 @@ function whyMissing(
 }
 
 function referenceOf(meta: JsonObject, direction: Direction, found: JsonObject, baseOffset: bigint | null): Reference {
-  const number = (value: JsonValue | undefined): number => (typeof value === 'number' ? value : 0);
-  const text = (value: JsonValue | undefined): string => (typeof value === 'string' ? value : '');
   const own = /^\d{1,19}$/.test(text(found['offset'])) ? BigInt(text(found['offset'])) : -1n;
   const offset = direction === 'delivered' ? own : baseOffset === null ? -1n : baseOffset + own;
   return {
@@ -185,4 +183,12 @@ function list(value: JsonValue | undefined): readonly JsonValue[] {
 
 function object(value: JsonValue | undefined): JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
+}
+
+function number(value: JsonValue | undefined): number {
+  return typeof value === 'number' ? value : 0;
+}
+
+function text(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : '';
 }
