@@ -26,7 +26,7 @@ const unsignedCalls = 4;
 export async function startS3(bucket: string): Promise<S3Server> {
   const found = [];
   for (const [name, version] of packages) found.push(await ensurePythonPackage(name, version));
-  const [{ python = 'python3' } = {}] = found;
+  const [{ python } = { python: 'python3' }] = found;
   const env = { PYTHONPATH: found.map(({ env: { PYTHONPATH = '' } }) => PYTHONPATH).join(':') };
   const [port = 0] = await reservePorts(1);
   const endpoint = `http://127.0.0.1:${port}`;

@@ -25,7 +25,7 @@ export async function openOwnAuditLog(
 }
 
 /** Writes into topics through the upstreams of the settings' ports, on the gateway's own credentials. */
-export function topicSender(settings: Settings): { readonly send: TopicSender; close(): void } {
+export function topicSender(settings: Settings): { readonly send: TopicSender; readonly close: () => void } {
   const writers = new Map<string, TopicWriter>();
   const writerFor = (name: string): TopicWriter => {
     const known = writers.get(name);

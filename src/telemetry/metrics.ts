@@ -30,7 +30,7 @@ export interface MetricSources {
     readonly usable: boolean;
   }[];
   /** Absent where this process serves by itself. */
-  workers?(): {
+  readonly workers?: () => {
     readonly wanted: number;
     readonly up: number;
     readonly replaced: number;
@@ -136,7 +136,10 @@ export function createMetrics(build: { readonly version: string; readonly gatewa
   return {
     ...tallies,
     ...policyMetrics(registry, tallies.policyLoads),
-    watch: (sources) => watchSources(registry, sources),
+    watch: (sources) => {
+      watchSources(registry, sources);
+      watchSinks(registry, sources);
+    },
     snapshot: async () => ({ counts: countsOf(tallies), process: await familiesOf(processRegistry) }),
     async render(workers = new Map(), ended = {}) {
       const counts = addedCounts([countsOf(tallies), ended, ...Array.from(workers.values(), (one) => one.counts)]);
@@ -193,8 +196,8 @@ function policyMetrics(registry: Registry, loads: Tally): Pick<Metrics, 'policyL
   };
 }
 
-function watchSources(registry: Registry, sources: MetricSources): void {
-  const gauge: MakeGauge = <Label extends string>(
+function gaugeMaker(registry: Registry): MakeGauge {
+  return <Label extends string>(
     name: string,
     help: string,
     labelNames: Label[],
@@ -208,6 +211,32 @@ function watchSources(registry: Registry, sources: MetricSources): void {
       collect: () => collect(made),
     });
   };
+}
+
+/** Places that checkpoints of the audit log go to. */
+function watchSinks(registry: Registry, sources: MetricSources): void {
+  const perSink = (
+    name: string,
+    help: string,
+    read: (status: NonNullable<ReturnType<MetricSources['audit']>['sinks']>[number]) => number,
+  ): void => {
+    const made: Gauge<'sink'> = new Gauge({
+      name,
+      help,
+      labelNames: ['sink'],
+      registers: [registry],
+      collect: () => {
+        for (const status of sources.audit().sinks ?? []) made.set({ sink: status.sink }, read(status));
+      },
+    });
+  };
+  perSink('sluice_audit_push_ok', '1 if the last checkpoint arrived at this place.', ({ ok }) => (ok ? 1 : 0));
+  perSink('sluice_audit_push_failures', 'Attempts to push a checkpoint that failed.', ({ failures }) => failures);
+  perSink('sluice_audit_push_entries', 'Entries under the newest checkpoint at this place.', ({ size }) => size);
+}
+
+function watchSources(registry: Registry, sources: MetricSources): void {
+  const gauge = gaugeMaker(registry);
   gauge('sluice_audit_writable', '1 if the audit log can be written.', [], (made) =>
     made.set(sources.audit().writable ? 1 : 0),
   );
@@ -220,17 +249,6 @@ function watchSources(registry: Registry, sources: MetricSources): void {
   gauge('sluice_audit_entries_lost', 'Audit entries lost since the start; only in mode "available".', [], (made) =>
     made.set(sources.audit().lost),
   );
-  const perSink = (
-    name: string,
-    help: string,
-    read: (status: NonNullable<ReturnType<MetricSources['audit']>['sinks']>[number]) => number,
-  ): void =>
-    gauge(name, help, ['sink'], (made) => {
-      for (const status of sources.audit().sinks ?? []) made.set({ sink: status.sink }, read(status));
-    });
-  perSink('sluice_audit_push_ok', '1 if the last checkpoint arrived at this place.', ({ ok }) => (ok ? 1 : 0));
-  perSink('sluice_audit_push_failures', 'Attempts to push a checkpoint that failed.', ({ failures }) => failures);
-  perSink('sluice_audit_push_entries', 'Entries under the newest checkpoint at this place.', ({ size }) => size);
   const perIssuer = (
     name: string,
     help: string,

@@ -70,7 +70,7 @@ async function delivered(deliver: () => Promise<number>, options: ExportOptions)
       return await deliver();
     } catch (error) {
       if (!(error instanceof SluiceError) || !error.retriable || attempt >= attemptsMax) throw error;
-      options.onRetry?.(error);
+      options.onRetry?.(error as SluiceError);
       await sleep(wait, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return null;
     }

@@ -36,9 +36,9 @@ export interface RetainerParts {
   /** The key in force, and all that the log was ever signed with. */
   readonly key: SignerKey;
   readonly keys: readonly VerifierKey[];
-  append(draft: EntryDraft): string;
-  durable(): Promise<void>;
-  status(): { readonly writable: boolean; readonly lost: number };
+  readonly append: (draft: EntryDraft) => string;
+  readonly durable: () => Promise<void>;
+  readonly status: () => { readonly writable: boolean; readonly lost: number };
   readonly clock: Clock;
   readonly logger: Logger;
 }

@@ -7,6 +7,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { VerifierKey } from '../checkpoint/keys.ts';
+import { WitnessKey } from '../checkpoint/witness-key.ts';
 import { parseEntry } from '../read/segments.ts';
 import { proveEntry, verifyProof } from './prove.ts';
 import { verifyLog } from './verify.ts';
@@ -16,6 +17,10 @@ interface Golden {
   readonly root: string;
   readonly pinned: string;
   readonly completeness: 'complete' | 'gaps-reported';
+  /** Entries that retention removed. */
+  readonly retired?: number;
+  /** Who cosigned the newest checkpoint. */
+  readonly witness?: string;
 }
 
 const golden: Readonly<Record<string, Golden>> = {
@@ -56,6 +61,23 @@ const golden: Readonly<Record<string, Golden>> = {
     pinned: 'sluice/golden+d6156db5+Aap/UATJbB6EvFRLPHPNohwUKsnTthDr8DBQo2euHeY4',
     completeness: 'gaps-reported',
   },
+  // A run that was killed, one with a new key, and one that removed what was before it but for one segment on hold.
+  // The old key is pinned, and the change of keys is in a segment that is gone.
+  retained: {
+    entries: 36,
+    root: 'oNhejjskB6zE+CKMJi5tVYJqyU7vU33UAzDle1WEFTI=',
+    pinned: 'sluice/golden+b541e326+AcCkJoeXoHf2DKL6WMB6IcpAzHEhoxhlnj9TQhIl5Y6u',
+    completeness: 'complete',
+    retired: 23,
+  },
+  // By the witness of test/witness/witness.py.
+  cosigned: {
+    entries: 7,
+    root: 'P8lNb3K1o0GVew0TnhyRcR3ML6feV9MeWGLh4FHMbNA=',
+    pinned: 'sluice/golden+27c166b6+Adx21091tyTaC1y5WEVWnESWdBCOaf7l89HLdipDa4eM',
+    completeness: 'complete',
+    witness: 'witness.example/golden+4df3521b+BA9IAd4itOwonxKA8APicx0umk0vY4brLXKR40ijs/fL',
+  },
 };
 
 const folder = new URL('golden/', import.meta.url).pathname;
@@ -64,21 +86,24 @@ test('every log in the folder is in the list', async () => {
   assert.deepEqual((await readdir(folder)).sort(), Object.keys(golden).sort());
 });
 
-for (const [name, { entries, root, pinned, completeness }] of Object.entries(golden)) {
+for (const [name, { entries, root, pinned, completeness, retired, witness }] of Object.entries(golden)) {
   test(`${name}: verifies, and so does a proof of each entry`, async () => {
     const directory = join(folder, name);
     const keys = [VerifierKey.parse(pinned)];
-    const report = await verifyLog(directory, { keys });
+    const witnesses = witness === undefined ? [] : [WitnessKey.parse(witness)];
+    const report = await verifyLog(directory, { keys, witnesses });
     assert.deepEqual([report.integrity, report.completeness, report.unsigned], ['intact', completeness, 0]);
     assert.deepEqual([report.entries, report.newest?.root], [entries, root]);
+    assert.deepEqual([report.retired?.entries, report.cosigned], [retired, witness === undefined ? null : entries]);
     const newest = [...keys, ...report.keys.map((text) => VerifierKey.parse(text))];
     const segments = (await readdir(directory)).filter((file) => file.endsWith('.jsonl')).sort();
     const texts = await Promise.all(segments.map((file) => readFile(join(directory, file), 'utf8')));
     const lines = texts.flatMap((text) => text.split('\n').slice(0, -1));
-    for (const [index, line] of lines.entries()) {
-      const { text } = await proveEntry(directory, parseEntry(Buffer.from(line))?.id ?? '');
+    for (const [at, line] of lines.entries()) {
+      const { text, index } = await proveEntry(directory, parseEntry(Buffer.from(line))?.id ?? '');
       const proof = verifyProof(Buffer.from(text), newest);
       assert.deepEqual([proof.holds, proof.index], [true, index]);
+      if (retired === undefined) assert.equal(index, at);
     }
   });
 }
