@@ -10,8 +10,8 @@ import type { Metrics } from '../telemetry/telemetry.ts';
 
 /** So little is read sooner than a thread starts. */
 const charsAtOnce = 32_768;
-/** A thread that has had nothing to do for so long is let go with what it holds in memory. */
-const idleMs = 60_000;
+/** A thread that has had nothing to do for so long is let go, with the documents that it remembers. */
+const idleMs = 3_600_000;
 
 /** What the thread is asked. */
 export interface CheckQuestion {
@@ -22,7 +22,8 @@ export interface CheckQuestion {
 
 /**
  * Reads and checks policy files in a thread of its own: a large set takes seconds, in which whoever serves clients or
- * writes the audit log must not stand still. The thread starts with the first question. One question at a time.
+ * writes the audit log must not stand still. It remembers what it has read, so that an edit costs what it changes. One
+ * question at a time.
  */
 export class PolicyChecker {
   #thread: Worker | null = null;
@@ -40,6 +41,7 @@ export class PolicyChecker {
         thread.once('message', resolve);
         thread.once('error', reject);
         thread.once('exit', (code) => reject(new Error(`the thread that reads policies ended with code ${code}`)));
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
         thread.postMessage(question);
       });
     } finally {

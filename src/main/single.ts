@@ -101,7 +101,8 @@ async function startPorts(ports: readonly KafkaPort[], started: Started): Promis
 
 /** Names the port, where the error does not. */
 export function portError(name: string, error: unknown): SluiceError {
-  if (error instanceof SluiceError && error.message.includes(name)) return error;
   const code: string = error instanceof SluiceError ? String(error.code) : 'listen-failed';
+  if (error instanceof SluiceError && error.message.includes(name))
+    return new SluiceError(code, error.message, { cause: error });
   return new SluiceError(code, `Port "${name}" cannot start: ${messageOf(error)}`, { cause: error });
 }

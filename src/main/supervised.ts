@@ -8,7 +8,6 @@ import { SessionRegistry } from '../gate/gate.ts';
 import { systemClock } from '../lib/clock.ts';
 import type { HostPort, Settings } from '../model/settings.ts';
 import type { PolicyBundle } from '../policy/policy.ts';
-import { checkPolicies } from '../policy/policy.ts';
 import { kafkaSockets } from '../ports/kafka/kafka.ts';
 import { Front, keepPolicies } from '../process/process.ts';
 import type { ListenAt, Started } from '../process/process.ts';
@@ -43,7 +42,7 @@ export async function startSupervised(settings: Settings, parts: GatewayParts, s
   const policies = await keepPolicies<LoadedBundle>(files, {
     directory,
     compile: checker(settings, clock, started),
-    onRejected: reports.onRejected,
+    onRejected: (problems, inForce) => reports.onRejected(problems, inForce),
     onLoaded(loaded, previous, warnings) {
       // The entry first: entries of operations under it come behind.
       reports.onLoaded(loaded, previous, warnings);
@@ -73,13 +72,12 @@ function checker(
   settings: Settings,
   clock: { nowMs(): number },
   started: Started,
-): (files: readonly PolicyFile[], first: boolean) => Promise<CheckedBundle> {
+): (files: readonly PolicyFile[]) => Promise<CheckedBundle> {
   const thread = new PolicyChecker();
   started.push(() => thread.close());
   const context = policyContext(settings);
-  return async (files, first) => {
-    const nowMs = clock.nowMs();
-    const checked = first ? checkPolicies(files, context, nowMs) : await thread.check({ files, context, nowMs });
+  return async (files) => {
+    const checked = await thread.check({ files, context, nowMs: clock.nowMs() });
     if (!checked.ok) return checked;
     const { bundle, warnings } = checked;
     const names = bundle.documents.flatMap(({ document }) =>

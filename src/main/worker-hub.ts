@@ -200,7 +200,8 @@ export class WorkerHub {
     const lastHeardMs = known?.lastHeardMs ?? this.#parts.clock.nowMs() - windowMs;
     const { number, connections } = worker;
     // One that never served has nothing to be told of.
-    if (cause !== '' && known?.state != null) registry.died({ worker: number, cause, connections, lastHeardMs });
+    const served = known !== undefined && known.state !== null;
+    if (cause !== '' && served) registry.died({ worker: number, cause, connections, lastHeardMs });
     else registry.ended(number);
     for (const look of this.#watchers) look();
   }

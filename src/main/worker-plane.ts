@@ -176,7 +176,7 @@ export class WorkerPlane {
 /** Asks the supervisor which session a connection joins. */
 class AskedDirectory implements SessionDirectory {
   readonly #link: WorkerLink;
-  readonly #questions = new Map<number, { resolve(answer: JoinAnswer): void; reject(error: Error): void }>();
+  readonly #questions = new Map<number, PromiseWithResolvers<JoinAnswer>>();
   #asked = 0;
   #gone = false;
 
@@ -188,10 +188,10 @@ class AskedDirectory implements SessionDirectory {
     if (this.#gone) return Promise.reject(gone());
     this.#asked += 1;
     const question = this.#asked;
-    const { promise, resolve, reject } = Promise.withResolvers<JoinAnswer>();
-    this.#questions.set(question, { resolve, reject });
+    const asked = Promise.withResolvers<JoinAnswer>();
+    this.#questions.set(question, asked);
     this.#link.send({ kind: 'join', question, request });
-    return promise;
+    return asked.promise;
   }
 
   leave(session: string): void {
@@ -205,7 +205,7 @@ class AskedDirectory implements SessionDirectory {
 
   disconnected(): void {
     this.#gone = true;
-    for (const { reject } of this.#questions.values()) reject(gone());
+    for (const asked of this.#questions.values()) asked.reject(gone());
     this.#questions.clear();
   }
 }

@@ -42,10 +42,11 @@ function take(message: ToWorker): void {
   }
 }
 
-function cannotStart(error: unknown): void {
+async function cannotStart(error: unknown): Promise<void> {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'worker-not-started';
   link.send({ kind: 'failed', code, message: messageOf(error) });
-  void link.flushed().then(() => process.exit(exitCodes.internalError));
+  await link.flushed();
+  process.exit(exitCodes.internalError);
 }
 
 function orphaned(): void {

@@ -16,7 +16,8 @@ import { lapseTimeMs, reviewWarning } from './review.ts';
 import { compileRule } from './rule.ts';
 import type { CompiledRule } from './rule.ts';
 import { checkShape } from './shape.ts';
-import { readDocuments } from './source.ts';
+import { isWithinBounds, piecesOf, readDocuments } from './source.ts';
+import type { Piece } from './source.ts';
 import { compileSubject } from './subject.ts';
 
 /** One document that holds, and where its rules stand: all that compiling it asks for. Plain values, which pass between processes. */
@@ -58,16 +59,24 @@ export function compilePolicies(
   }
 }
 
-/** The first half of `compilePolicies`, and by far the longer one. What it returns is sure to compile. */
-export function checkPolicies(sources: readonly PolicySource[], context: PolicyContext, nowMs: number): CheckResult {
+/**
+ * The first half of `compilePolicies`, and by far the longer one. What it returns is sure to compile.
+ *
+ * @param known what earlier loads have read: documents that did not change are not read again
+ */
+export function checkPolicies(
+  sources: readonly PolicySource[],
+  context: PolicyContext,
+  nowMs: number,
+  known?: KnownDocuments,
+): CheckResult {
   const problems = new Problems();
   const documents: Placed<PolicyDocument | RoleDocument>[] = [];
   for (const source of sources) {
-    for (const placed of readDocuments(source, problems)) {
-      const checked = checkShape(placed, problems);
-      if (checked !== null) documents.push(checked);
-    }
+    if (!isWithinBounds(source, problems)) continue;
+    for (const piece of piecesOf(source)) documents.push(...readPiece(piece, problems, known));
   }
+  known?.turn();
   documents.sort(byKindAndName);
   checkNames(documents, problems);
   const roles = documents.flatMap(({ document }) => (document.kind === 'Role' ? [document.metadata.name] : []));
@@ -80,6 +89,45 @@ export function checkPolicies(sources: readonly PolicySource[], context: PolicyC
   for (const { document, placed } of documents) reviewWarning(document, placed, nowMs, warnings);
   const revision = revisionOf(documents.map(({ document }) => document));
   return { ok: true, bundle: { revision, documents: documents.map(withLines) }, warnings: warnings.list() };
+}
+
+function readPiece(piece: Piece, problems: Problems, known: KnownDocuments | undefined): readonly Readable[] {
+  const before = known?.get(piece);
+  if (before !== undefined) return before;
+  const found = new Problems();
+  const documents = readDocuments(piece, found).flatMap((placed) => checkShape(placed, found) ?? []);
+  for (const problem of found.all()) problems.add(problem);
+  if (!found.any) known?.add(piece, documents);
+  return documents;
+}
+
+type Readable = Placed<PolicyDocument | RoleDocument>;
+
+/** Documents of right shape by their text and place: those of the last load, and of the one under way. */
+export class KnownDocuments {
+  #last = new Map<string, readonly Readable[]>();
+  #current = new Map<string, readonly Readable[]>();
+
+  get(piece: Piece): readonly Readable[] | undefined {
+    const found = this.#last.get(keyOf(piece)) ?? this.#current.get(keyOf(piece));
+    if (found !== undefined) this.add(piece, found);
+    return found;
+  }
+
+  add(piece: Piece, documents: readonly Readable[]): void {
+    this.#current.set(keyOf(piece), documents);
+  }
+
+  /** A load is over. */
+  turn(): void {
+    this.#last = this.#current;
+    this.#current = new Map();
+  }
+}
+
+/** A document that moved within its file has its rules at other lines. */
+function keyOf({ path, firstLine, text }: Piece): string {
+  return `${path}:${firstLine}\n${text}`;
 }
 
 /**

@@ -13,6 +13,11 @@ export class Problems {
     return this.#found.length > 0;
   }
 
+  /** As they came. */
+  all(): readonly PolicyProblem[] {
+    return this.#found;
+  }
+
   /** In the order of files and lines, cut off at `policyProblemsMax` with a last line that counts the rest. */
   list(): readonly PolicyProblem[] {
     const sorted = this.#found.toSorted(byPlace);

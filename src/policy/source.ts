@@ -24,34 +24,69 @@ export interface PlacedDocument {
   textStart(at: KeyPath): Place | null;
 }
 
+/** A part of a file that is parsed by itself: one document, where the file can be divided without parsing it. */
+export interface Piece {
+  readonly path: string;
+  readonly text: string;
+  /** Where the piece begins in its file, from 1. */
+  readonly firstLine: number;
+}
+
 /**
- * Parses the YAML 1.2 or JSON documents of one file. Refused, each with its place: syntax errors, duplicate keys, keys that
- * are no text, aliases and anchors (a small file must not stand for a large value), tags, other YAML versions (in 1.1 `no`
- * is a boolean), too deep nesting, too large files.
+ * Divides a file at its document markers. A line that begins with `---` ends a document wherever it stands (YAML 1.2.2
+ * §9.1.2, c-forbidden), so that no parser is needed to see it. Files with directives, `...` or tabs, of which
+ * the package takes some at the end of a document only where another follows, stay whole.
  */
-export function readDocuments(source: PolicySource, problems: Problems): readonly PlacedDocument[] {
-  const { path, text } = source;
-  const lines = new LineCounter();
-  const report = (offset: number, message: string): void => {
-    problems.add({ path, ...placeAt(lines, offset), message });
-  };
-  if (Buffer.byteLength(text) > policyFileBytesMax) {
-    report(0, `The file is larger than ${policyFileBytesMax / 1_048_576} MiB. Split it into several.`);
-    return [];
+export function piecesOf({ path, text }: PolicySource): readonly Piece[] {
+  if (/^(?:%|\.\.\.(?:\s|$))|\t/m.test(text)) return [{ path, text, firstLine: 1 }];
+  const pieces: Piece[] = [];
+  let from = 0;
+  let firstLine = 1;
+  for (const marker of text.matchAll(/\n(?=---(?:[ \t\r\n]|$))/g)) {
+    const piece = text.slice(from, marker.index + 1);
+    pieces.push({ path, text: piece, firstLine });
+    firstLine += linesIn(piece);
+    from = marker.index + 1;
   }
+  return [...pieces, { path, text: text.slice(from), firstLine }];
+}
+
+function linesIn(text: string): number {
+  let lines = 0;
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines += 1;
+  return lines;
+}
+
+/** Whether the file may be parsed at all. */
+export function isWithinBounds({ path, text }: PolicySource, problems: Problems): boolean {
+  if (Buffer.byteLength(text) <= policyFileBytesMax) return true;
+  const message = `The file is larger than ${policyFileBytesMax / 1_048_576} MiB. Split it into several.`;
+  problems.add({ path, line: 1, column: 1, message });
+  return false;
+}
+
+/**
+ * Parses YAML 1.2 or JSON documents. Refused, each with its place: syntax errors, duplicate keys, keys that are no text,
+ * aliases and anchors (a small file must not stand for a large value), tags, other YAML versions (in 1.1 `no` is a
+ * boolean), too deep nesting.
+ */
+export function readDocuments(piece: Piece, problems: Problems): readonly PlacedDocument[] {
+  const { path, text } = piece;
+  const lines = new PlaceCounter(piece.firstLine);
+  const report = (offset: number, message: string): void => problems.add({ path, ...lines.placeAt(offset), message });
   const documents: PlacedDocument[] = [];
-  for (const document of parse(text, lines, report)) {
+  parse(text, lines.counter, report).forEach((document, index) => {
     const faults = [...document.errors, ...document.warnings];
-    for (const fault of faults) report(fault.pos[0], `${firstLine(fault.message)}. Write YAML 1.2 or JSON.`);
-    if (faults.length > 0 || document.contents === null) continue;
+    for (const fault of faults) report(fault.pos[0], `${firstLineOf(fault.message)}. Write YAML 1.2 or JSON.`);
+    if (faults.length > 0 || document.contents === null) return;
     if (document.directives?.yaml.explicit === true && document.directives.yaml.version !== '1.2') {
       report(document.range[0], 'Policies are YAML 1.2, in which no and on are plain text. Remove the %YAML line.');
-      continue;
+      return;
     }
     const reading: Reading = { report, faulty: false };
     const value = plainValue(document.contents, 0, reading);
-    if (!reading.faulty && value !== null) documents.push(place(path, document, value, lines));
-  }
+    if (!reading.faulty && value !== null) documents.push(place(piece, index, document, value, lines));
+  });
   return documents;
 }
 
@@ -129,17 +164,40 @@ function plainKey(pair: Pair, reading: Reading): string | null {
   return key.value;
 }
 
-function place(path: string, document: Document.Parsed, value: unknown, lines: LineCounter): PlacedDocument {
+/**
+ * The syntax tree is many times as large as what it says, and only problems ask where something stands: it is let go,
+ * and made again for the first that asks. Where the rules stand is always asked for.
+ */
+function place(
+  piece: Piece,
+  index: number,
+  document: Document.Parsed,
+  value: unknown,
+  lines: PlaceCounter,
+): PlacedDocument {
+  const { path } = piece;
+  const rules = new Map<string, Place>();
+  for (const effect of ['allow', 'deny']) {
+    const node: unknown = document.getIn(['spec', effect], true);
+    const count = isSeq(node) ? node.items.length : 0;
+    for (let rule = 0; rule < count; rule++) {
+      const at = ['spec', effect, rule];
+      rules.set(at.join(' '), lines.placeAt(offsetOf(document, at)));
+    }
+  }
+  let again: Document.Parsed | undefined;
+  const tree = (): Document.Parsed =>
+    (again ??= parse(piece.text, new LineCounter(), () => {})[index] as Document.Parsed);
   return {
     path,
     value,
-    placeOf: (at) => placeAt(lines, offsetOf(document, at)),
-    placeOfKey: (at) => placeAt(lines, keyOffsetOf(document, at) ?? offsetOf(document, at)),
+    placeOf: (at) => rules.get(at.join(' ')) ?? lines.placeAt(offsetOf(tree(), at)),
+    placeOfKey: (at) => lines.placeAt(keyOffsetOf(tree(), at) ?? offsetOf(tree(), at)),
     textStart: (at) => {
-      const node: unknown = document.getIn(at, true);
+      const node: unknown = tree().getIn(at, true);
       if (!isScalar(node) || !node.range || typeof node.value !== 'string' || node.value.includes('\n')) return null;
       const quoted = node.type === 'QUOTE_DOUBLE' || node.type === 'QUOTE_SINGLE';
-      return node.type === 'PLAIN' || quoted ? placeAt(lines, node.range[0] + (quoted ? 1 : 0)) : null;
+      return node.type === 'PLAIN' || quoted ? lines.placeAt(node.range[0] + (quoted ? 1 : 0)) : null;
     },
   };
 }
@@ -162,11 +220,21 @@ function keyOffsetOf(document: Document.Parsed, at: KeyPath): number | null {
   return isNode(pair?.key) && pair.key.range ? pair.key.range[0] : null;
 }
 
-function placeAt(lines: LineCounter, offset: number): Place {
-  const { line, col } = lines.linePos(offset);
-  return { line: Math.max(1, line), column: Math.max(1, col) };
+/** Lines and columns of a piece as those of its file. */
+class PlaceCounter {
+  readonly counter: LineCounter = new LineCounter();
+  readonly #firstLine: number;
+
+  constructor(firstLine: number) {
+    this.#firstLine = firstLine;
+  }
+
+  placeAt(offset: number): Place {
+    const { line, col } = this.counter.linePos(offset);
+    return { line: Math.max(1, line) + this.#firstLine - 1, column: Math.max(1, col) };
+  }
 }
 
-function firstLine(message: string): string {
+function firstLineOf(message: string): string {
   return (message.split('\n', 1)[0] ?? message).replace(/[.:]$/, '');
 }

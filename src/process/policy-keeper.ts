@@ -13,8 +13,7 @@ export type Compiled<Policies extends Revisioned> =
 
 export interface KeeperOptions<Policies extends Revisioned> {
   readonly directory: string;
-  /** @param first whether nothing is in force yet, so that nothing has to be served meanwhile */
-  readonly compile: (files: readonly PolicyFile[], first: boolean) => Compiled<Policies> | Promise<Compiled<Policies>>;
+  readonly compile: (files: readonly PolicyFile[]) => Compiled<Policies> | Promise<Compiled<Policies>>;
   /** Another revision is in force from now on. `previous` is null for the first. */
   readonly onLoaded: (policies: Policies, previous: Policies | null, warnings: readonly ConfigProblem[]) => void;
   /** An edit that cannot be taken; `inForce` stays. */
@@ -53,7 +52,7 @@ export async function keepPolicies<Policies extends Revisioned>(
   files: readonly PolicyFile[],
   options: KeeperOptions<Policies>,
 ): Promise<PolicyKeeper<Policies>> {
-  const first = await options.compile(files, true);
+  const first = await options.compile(files);
   if (!first.ok) throw new PolicyLoadError(options.directory, first.problems);
   let inForce = first.policies;
   let ok = true;
@@ -92,7 +91,7 @@ async function compile<Policies extends Revisioned>(
   options: KeeperOptions<Policies>,
 ): Promise<Compiled<Policies>> {
   try {
-    return await options.compile(files, false);
+    return await options.compile(files);
   } catch (error) {
     return rejected(
       options.directory,
