@@ -24,6 +24,8 @@ export const unauthenticatedConnectionsMax: number = 1_000;
 export const unauthenticatedGraceMs: number = 2_000;
 /** Time a client has from its first byte to the end of authentication. */
 export const authenticationTimeoutMs: number = 30_000;
+/** How long a connection whose credential has expired is kept, for its renewal alone. */
+export const expiredGraceMs: number = 1_000;
 /** Time that what began before the credential expired has to end, a renewal or a request in flight; nothing new is taken. */
 export const renewalGraceMs: number = 5_000;
 /** A token as it comes over the wire. */

@@ -246,6 +246,17 @@ describe('authentication', () => {
     assert.equal(await client.payload(), null, 'what came after the expiry is not taken');
   });
 
+  test('an answer just before the expiry and the end of the connection do not come together', async () => {
+    const client = await WireClient.connect(scene.bootstrap);
+    const { sessionLifetimeMs } = await client.authenticate(await scene.idp.token('brief'));
+    await new Promise((resolve) => setTimeout(resolve, Number(sessionLifetimeMs) + 200));
+    assert.equal(client.closed, false, 'nothing is closed without a request at the very moment of the expiry');
+    const begun = performance.now();
+    client.write(client.frame('Metadata', 9, { topics: null }));
+    assert.equal(await client.payload(), null, 'a request after the expiry is not taken');
+    assert.ok(performance.now() - begun < 500);
+  });
+
   test('a renewal that is begun and never ended does not keep a connection open', async () => {
     const client = await authenticated('brief');
     const begun = performance.now();

@@ -4,7 +4,7 @@
  */
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
-import { authenticationTimeoutMs, renewalGraceMs } from '../../lib/limits.ts';
+import { authenticationTimeoutMs, expiredGraceMs, renewalGraceMs } from '../../lib/limits.ts';
 import type { Principal } from '../../model/principal.ts';
 import type { ClientFacts } from '../../model/session.ts';
 import type { AnswerQueue } from './answers.ts';
@@ -49,6 +49,8 @@ export class Entrance {
   #session: GateSession | null = null;
   #software = { name: '', version: '' };
   #expiryTimer: NodeJS.Timeout | null = null;
+  /** The credential has come to its end: nothing passes until it is renewed. */
+  #past = false;
   #left = false;
   /** Takes back that the session's end is to be heard of. */
   #stopHearing: () => void = () => {};
@@ -74,7 +76,7 @@ export class Entrance {
 
   /** Whether a request may go past the entrance: somebody is known, nothing is under way, and it is not for here. */
   passes(apiKey: number): boolean {
-    return this.#session !== null && !this.#authentication.underWay && !ownApis.has(apiKey);
+    return this.#session !== null && !this.#past && !this.#authentication.underWay && !ownApis.has(apiKey);
   }
 
   /** @returns true where the request is one for behind the entrance, which a client certificate has opened */
@@ -103,6 +105,10 @@ export class Entrance {
   }
 
   async #letIn(header: DecodedRequestHeader, name: string): Promise<boolean> {
+    if (this.#past && !this.#authentication.underWay) {
+      this.#events.drain(credentialExpired);
+      return false;
+    }
     const principal = this.#arrival.certificatePrincipal;
     if (this.#authentication.underWay || principal === null) {
       this.#refuseUnauthenticated(
@@ -229,6 +235,7 @@ export class Entrance {
     this.#stopHearing();
     this.#stopHearing = session.onEnd((reason) => this.#events.close(reason));
     before?.leave('re-authenticated');
+    this.#past = false;
     clearTimeout(this.#authenticationTimer);
     this.#expireAfter(this.#lifetimeMs(principal));
     this.#events.entered(session);
@@ -269,11 +276,17 @@ export class Entrance {
   }
 
   /**
-   * KIP-368: a renewal that has begun may come to its end, since the answer to its handshake waits behind all that is
-   * in flight. No other request passes until then. What is in flight is answered, as by a broker: a producer without
-   * idempotence would write its records twice where the answer to the first time was cut off.
+   * As by a broker, no request passes from now on, but the connection stays for a moment: for a renewal that is on its
+   * way (KIP-368), and since some clients (kafka-python 2.0) do not read an answer that comes together with the end of
+   * the connection, and write the records again that it acknowledged.
    */
   #expired(): void {
+    this.#past = true;
+    this.#expiryTimer = setTimeout(() => this.#lapsed(), expiredGraceMs);
+  }
+
+  /** A renewal that has begun may come to its end: the answer to its handshake waits behind all that is in flight. */
+  #lapsed(): void {
     this.#expiryTimer = setTimeout(() => this.#events.close(credentialExpired), renewalGraceMs);
     if (!this.#authentication.underWay) this.#events.drain(credentialExpired);
   }
