@@ -6,11 +6,13 @@
  *   node scripts/generate-audit-docs.ts --check   exits with 1 where the page is not what it would write
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { describeEvents, describeSession } from '../src/audit/audit.ts';
+import { describeEvents, describeSession, queryColumns } from '../src/audit/audit.ts';
 
 const page = new URL('../docs/audit.md', import.meta.url);
 const begin = '<!-- events: written by scripts/generate-audit-docs.ts -->';
 const end = '<!-- end of events -->';
+const beginColumns = '<!-- columns: written by scripts/generate-audit-docs.ts -->';
+const endColumns = '<!-- end of columns -->';
 
 interface Field {
   readonly name: string;
@@ -23,7 +25,7 @@ const text = await readFile(page, 'utf8');
 const from = text.indexOf(begin);
 const to = text.indexOf(end);
 if (from === -1 || to < from) throw new Error(`docs/audit.md has lost its markers: ${begin} and ${end}`);
-const fresh = `${text.slice(0, from + begin.length)}\n\n${events()}\n${text.slice(to)}`;
+const fresh = withColumns(`${text.slice(0, from + begin.length)}\n\n${events()}\n${text.slice(to)}`);
 if (!process.argv.includes('--check')) await writeFile(page, fresh);
 else if (fresh !== text) {
   console.error(
@@ -32,6 +34,15 @@ else if (fresh !== text) {
   process.exitCode = 1;
 }
 console.log(`docs/audit.md: ${describeEvents().length} events`);
+
+function withColumns(page: string): string {
+  const first = page.indexOf(beginColumns);
+  const last = page.indexOf(endColumns);
+  if (first === -1 || last < first)
+    throw new Error(`docs/audit.md has lost its markers: ${beginColumns} and ${endColumns}`);
+  const rows = queryColumns.map(({ name, type, text: says }) => [`\`${name}\``, type, says]);
+  return `${page.slice(0, first + beginColumns.length)}\n\n${table(['column of `entries`', 'type', 'says'], rows)}\n\n${page.slice(last)}`;
+}
 
 function events(): string {
   const list = describeEvents();

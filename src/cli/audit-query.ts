@@ -65,6 +65,7 @@ export async function runAuditQuery(options: AuditQueryOptions): Promise<ExitCod
     result = await answer(options, filter, limits, keys);
   } catch (error) {
     await record(isRefusal(error) ? 'refused' : 'failed', 0, false);
+    if (error instanceof StuckError) endNow(error);
     throw error;
   }
   // Entered before anything is shown.
@@ -72,6 +73,15 @@ export async function runAuditQuery(options: AuditQueryOptions): Promise<ExitCod
   result.print();
   if (result.more) process.stderr.write(`There are more than ${limits.rowsMax}: ask more closely, or raise --limit.\n`);
   return exitCodes.ok;
+}
+
+/** A query goes on in a thread that nothing can stop, and that the process would wait for at its end. */
+class StuckError extends CommandError {}
+
+function endNow({ message }: StuckError): never {
+  process.stderr.write(`sluice: ${message}\n`);
+  process.kill(process.pid, 'SIGKILL');
+  throw new Error('unreachable');
 }
 
 interface Limits {
@@ -111,7 +121,8 @@ async function answer(
       return entriesResult(await scan(directory, filter, limits.rowsMax), output);
     }
     if (error instanceof CommandError) throw error;
-    throw failed(error, directory);
+    const shown = failed(error, directory);
+    throw questions?.stuck === true ? new StuckError(shown.exitCode, shown.message) : shown;
   } finally {
     progress.end();
     await questions?.close();

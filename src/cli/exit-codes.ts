@@ -48,5 +48,6 @@ export const exitCodeMeanings: readonly (readonly [code: string, meaning: string
   ['7', '`audit verify`: nothing speaks against the log, but no pinned key, or no checkpoint, speaks for it.'],
   ['8', '`audit verify`: intact; the gateway itself reported that something is missing.'],
   ['70', 'A defect in Sluice itself.'],
+  ['137', '`audit query`: its SQL could not be stopped at the end of its time, so the command ended itself.'],
   ['130, 143', '`serve`: ended at once by a second SIGINT or SIGTERM while it was draining.'],
 ];

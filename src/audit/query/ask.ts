@@ -40,6 +40,8 @@ export interface Questions {
   select(sql: string): Promise<Answer>;
   /** Lines among those read that are no entries. */
   readonly strays: number;
+  /** Whether a query goes on that cannot be stopped: only the end of the process ends it. */
+  readonly stuck: boolean;
   close(): Promise<void>;
 }
 
@@ -84,6 +86,10 @@ class OpenQuestions implements Questions {
   async select(sql: string): Promise<Answer> {
     await guardSql(this.#engine, sql);
     return this.#ask(sql);
+  }
+
+  get stuck(): boolean {
+    return this.#engine.stuck;
   }
 
   async close(): Promise<void> {
