@@ -224,11 +224,11 @@ export class RecordingWriter {
     if (this.#pumping) return;
     this.#pumping = true;
     try {
-      for (let chunk = this.#chunks[0]; chunk !== undefined && this.#state === 'open'; chunk = this.#chunks[0]) {
-        await this.#write(chunk);
+      for (let next = this.#next(); next.length > 0 && this.#state === 'open'; next = this.#next()) {
+        await this.#write(next);
         if (this.#state !== 'open') return;
-        this.#chunks.shift();
-        this.#queued -= chunk.bytes;
+        this.#chunks.splice(0, next.length);
+        this.#queued -= bytesOf(next);
         this.#pool();
         this.#options.changed();
       }
@@ -239,15 +239,30 @@ export class RecordingWriter {
     }
   }
 
-  async #write({ parts, bytes, kind, segment, items, records }: Chunk): Promise<void> {
+  /** What goes to disk in one piece: up to a few blocks of one segment. */
+  #next(): Chunk[] {
+    let bytes = 0;
+    const end = this.#chunks.findIndex(({ kind, bytes: own }) => {
+      bytes += own;
+      return kind !== blockKinds.inner || bytes >= recordingBlockBytesMax;
+    });
+    return this.#chunks.slice(0, end < 0 ? this.#chunks.length : end + 1);
+  }
+
+  async #write(chunks: readonly Chunk[]): Promise<void> {
     const file = this.#file;
-    if (file === null) throw new Error('the segment is not open');
+    const last = chunks.at(-1);
+    if (file === null || last === undefined) throw new Error('the segment is not open');
+    const { kind, segment } = last;
+    const parts = chunks.flatMap((chunk) => chunk.parts);
     for (const part of parts) this.#digest.update(part);
-    await writeAll(file, parts, bytes);
+    await writeAll(file, parts, bytesOf(chunks));
     if (this.#state !== 'open') return;
-    this.#written.bytes += bytes;
-    this.#written.items += items;
-    this.#written.records += records;
+    for (const { bytes, items, records } of chunks) {
+      this.#written.bytes += bytes;
+      this.#written.items += items;
+      this.#written.records += records;
+    }
     if (kind === blockKinds.inner) return;
     await file.sync();
     await file.close();
@@ -290,6 +305,10 @@ export class RecordingWriter {
     const sum = (of: (one: Counted) => number): number => waiting.reduce((all, one) => all + of(one), 0);
     return { items: sum((one) => one.items), records: sum((one) => one.records), bytes: sum((one) => one.itemBytes) };
   }
+}
+
+function bytesOf(chunks: readonly Chunk[]): number {
+  return chunks.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 async function writeAll(file: FileHandle, parts: readonly Buffer[], bytes: number): Promise<void> {
