@@ -47,18 +47,22 @@ function leftOut(name: string, flags: readonly string[]): LeftOut | undefined {
 }
 
 /** Whether it has to do with consumer groups. */
-export function usesGroups({ sources }: TestRunner, { number }: SuiteTest): boolean {
-  return readdirSync(sources)
-    .filter((file) => file.startsWith(`${number}-`) && /\.(c|cpp)$/.test(file))
-    .some((file) => /subscribe|ConsumerGroup/.test(readFileSync(join(sources, file), 'utf8')));
+export function usesGroups(runner: TestRunner, { number }: SuiteTest): boolean {
+  return /subscribe|ConsumerGroup/.test(sourceOf(runner, number));
 }
 
-/** The functions of 0081_admin that are tests in themselves, as `SUBTESTS` takes them. */
-export function partsOfAdmin({ sources }: TestRunner): string[] {
-  const source = readFileSync(join(sources, '0081-admin.c'), 'utf8');
-  const functions = source.split(/^(?=(?:static \w+ )?do_test_\w+\()/m).slice(1);
+/** The functions of a test that are tests in themselves, as `SUBTESTS` takes them. */
+export function partsOf(runner: TestRunner, number: string): string[] {
+  const functions = sourceOf(runner, number).split(/^(?=(?:static )?(?:\w+ )?\w+\()/m);
   return functions
     .filter((text) => /\bSUB_TEST(_QUICK)?\(/.test(text.split(/^}$/m)[0] ?? ''))
-    .map((text) => /do_test_\w+/.exec(text)?.[0] ?? '')
+    .map((text) => /\w+(?=\()/.exec(text)?.[0] ?? '')
     .toSorted();
+}
+
+function sourceOf({ sources }: TestRunner, number: string): string {
+  return readdirSync(sources)
+    .filter((file) => file.startsWith(`${number}-`) && /\.(c|cpp)$/.test(file))
+    .map((file) => readFileSync(join(sources, file), 'utf8'))
+    .join('\n');
 }

@@ -104,6 +104,8 @@ export async function startGround({ scenario, briefSessions }: Setting, logs: st
 const brokerConfig = {
   'allow.everyone.if.no.acl.found': 'true',
   'num.partitions': '4',
+  // Kafka's default, which our brokers go without: tests count how often a group comes together.
+  'group.initial.rebalance.delay.ms': '3000',
   'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
 };
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { say } from '../../../harness/cache.ts';
 import type { Order } from './attempt.ts';
 import type { TestRunner } from './build.ts';
-import { type SuiteTest, partsOfAdmin, readCatalogue, usesGroups } from './catalogue.ts';
+import { type SuiteTest, partsOf, readCatalogue, usesGroups } from './catalogue.ts';
 import { type Comparison, compare, compareAgain, compareInTurn, isOpen, isUnsettled } from './compare.ts';
 import { type Ground, type Setting, startGround } from './ground.ts';
 
@@ -23,8 +23,8 @@ const handfuls: Readonly<Record<Groups, readonly string[]>> = {
   consumer: ['0118'],
   share: ['0171 do_test_headers_preserved'],
 };
-/** This one ends at its first failure, and SCRAM users make it fail: part by part the rest is seen. */
-const divided = '0081';
+/** These end at their first failure, one for SCRAM users, one on slow machines: part by part the rest is seen. */
+const divided = ['0081', '0113'];
 /** This one waits for the end of sessions over and over. The others would trip over it, where machines are slow. */
 const reauthenticating = '0142';
 
@@ -77,12 +77,12 @@ function ordersOf(runner: TestRunner, setting: Setting, tests: readonly SuiteTes
   );
   const numbers = [...new Set(applicable.map(({ number }) => number))];
   const everything = numbers.flatMap((number) =>
-    number === divided ? partsOfAdmin(runner).map((part) => `${number} ${part}`) : [number],
+    divided.includes(number) ? partsOf(runner, number).map((part) => `${number} ${part}`) : [number],
   );
   const handful = handfuls[groups];
   const chosen = only ?? (short ? handful : [...handful.filter((one) => everything.includes(one)), ...everything]);
   const expanded = chosen.flatMap((one) =>
-    one === divided ? everything.filter((each) => each.startsWith(one)) : [one],
+    divided.includes(one) ? everything.filter((each) => each.startsWith(one)) : [one],
   );
   return [...new Set(expanded)].flatMap((one) => {
     const [number = '', part] = one.split(' ');
