@@ -53,6 +53,11 @@ export class Side {
     return client;
   }
 
+  /** One more connection of the user; whoever opens it closes it. */
+  open(user: User): Promise<WireClient> {
+    return this.#addresses.open(user);
+  }
+
   /** Drops a user's connection, so that nothing late reaches the next case. */
   drop(user: User): void {
     this.#clients.get(user)?.close();

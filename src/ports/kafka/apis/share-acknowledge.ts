@@ -56,7 +56,8 @@ async function handle(exchange: Exchange<'ShareAcknowledge'>): Promise<Verdict<'
     ...(refused.length === 0 ? {} : { request: { ...request, topics: allowed } }),
     onResponse(response) {
       if (response.errorCode !== 0) {
-        endShareSession(connection, groupId, memberId, session);
+        if (response.errorCode !== errorCodes.INVALID_SHARE_SESSION_EPOCH)
+          endShareSession(connection, groupId, memberId, session);
         return false;
       }
       response.responses.push(...refused);

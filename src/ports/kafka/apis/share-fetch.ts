@@ -69,8 +69,9 @@ function forward(exchange: Exchange<'ShareFetch'>, session: ShareSession, plan: 
     ...(plan.changed ? { request: { ...request, topics: plan.topics, forgottenTopicsData: plan.forgotten } } : {}),
     onResponse(response) {
       if (response.errorCode !== 0) {
-        // The broker has no such session, or it is at another epoch: the client begins anew, and so does the gateway.
-        endShareSession(connection, request.groupId ?? '', request.memberId ?? '', session);
+        // The broker has no such session: the client begins anew, and so does the gateway. At another epoch it is still there.
+        if (response.errorCode !== errorCodes.INVALID_SHARE_SESSION_EPOCH)
+          endShareSession(connection, request.groupId ?? '', request.memberId ?? '', session);
         return false;
       }
       const filtered = deliver(exchange, response);
