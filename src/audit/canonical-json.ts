@@ -77,6 +77,6 @@ function sortedNames(object: JsonObject): readonly string[] {
 
 function freeze(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null) return value;
-  for (const inner of Object.values(value)) freeze(inner as JsonValue);
-  return Object.freeze(value) as JsonValue;
+  for (const inner of Object.values(value)) freeze(inner);
+  return Object.freeze(value);
 }

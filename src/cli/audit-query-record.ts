@@ -76,7 +76,7 @@ function asker(claimed: string = ''): { user: string; uid: number; host: string;
 
 function plainFilter(filter: QueryFilter): Record<string, JsonValue> {
   return Object.fromEntries(
-    Object.entries(filter).map(([name, value]) => {
+    Object.entries(filter).map(([name, value]: [string, unknown]): [string, JsonValue] => {
       if (typeof value === 'bigint') return [name, String(value)];
       if (typeof value === 'string') return [name, value.toWellFormed()];
       return name.endsWith('Ms')

@@ -172,7 +172,7 @@ test('leaves an entry for each question, before it is answered', async () => {
       ['sql', `SELECT * FROM read_text('/etc/passwd')`, 'refused', 0, false],
     ],
   );
-  assert.equal((asked[0]?.['by'] as { claimed: string }).claimed, 'carol');
+  assert.match(JSON.stringify(asked[0]), /"claimed":"carol"/);
   const verify = await run('verify', '--key', vkey);
   assert.deepEqual([verify.code, /waiting +2 questions/.test(verify.out)], [0, true], verify.out);
   const unaudited = await run('query', '--no-audit');

@@ -1,6 +1,6 @@
 /** `sluice audit query`: entries of the log that match all that is asked, or what one SELECT over them says. */
-import { VerifierKey, openQuestions, queryColumns, queryLog } from '../audit/audit.ts';
-import type { Answer, FoundEntry, QueryFilter, Questions } from '../audit/audit.ts';
+import { openQuestions, queryColumns, queryLog } from '../audit/audit.ts';
+import type { Answer, FoundEntry, QueryFilter, Questions, VerifierKey } from '../audit/audit.ts';
 import { parseDurationMs } from '../config/config.ts';
 import { SluiceError, messageOf } from '../lib/errors.ts';
 import { auditQueryRowsMax, auditQueryTimeoutMs } from '../lib/limits.ts';

@@ -3,8 +3,8 @@
 const instantMsMax = 253_402_300_799_999;
 /** Seconds whose text is remembered: what is told at one time happened within a few of them. A power of two. */
 const remembered = 64;
-const seconds = new Array<number>(remembered).fill(-1);
-const texts = new Array<string>(remembered).fill('');
+const seconds = Array.from({ length: remembered }, () => -1);
+const texts = Array.from({ length: remembered }, () => '');
 
 /** @param ms since the epoch */
 export function instant(ms: number): string {

@@ -17,7 +17,6 @@ const namePattern = /^\d{13}-[0-9a-f-]{36}\.json$/;
 
 /** What may be left there, and nothing else: nobody can have the gateway write a `flow.window`. */
 export type AccessCode = 'log.queried';
-export const accessCodes: readonly AccessCode[] = ['log.queried'];
 
 /** As it is left: what the gateway adds is not in it. */
 export type AccessData = { readonly [Code in AccessCode]: Omit<EventData[Code], 'file_owner'> };

@@ -153,7 +153,8 @@ function plain(value: unknown): unknown {
     return Object.fromEntries(Object.entries(value.entries).map(([name, inner]) => [name, plain(inner)]));
   if ('micros' in value && typeof value.micros === 'bigint' && value.constructor.name.startsWith('DuckDBTimestamp')) {
     const date = new Date(Number(value.micros / 1_000n));
-    return Number.isNaN(date.getTime()) ? String(value) : date.toISOString();
+    return Number.isNaN(date.getTime()) ? `${value.micros} µs` : date.toISOString();
   }
-  return String(value);
+  // The engine's own classes: decimals, dates, intervals.
+  return (value as { toString(): string }).toString();
 }
