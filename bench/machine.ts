@@ -57,6 +57,11 @@ export function onProxyCore(command: string, args: readonly string[]): { command
   return { command: 'taskset', args: ['-c', String(proxyCore), command, ...args] };
 }
 
+/** The command that runs a program on every core, the load's too: for what has several processes. */
+export function onAllCores(command: string, args: readonly string[]): { command: string; args: string[] } {
+  return { command: 'taskset', args: ['-c', `0-${cpus().length - 1}`, command, ...args] };
+}
+
 interface ProcessStat {
   readonly pid: number;
   readonly parent: number;

@@ -14,9 +14,21 @@ import { passthrough } from './scenarios/passthrough.ts';
 import { policy } from './scenarios/policy.ts';
 import { soak } from './scenarios/soak.ts';
 import { tls } from './scenarios/tls.ts';
+import { workers } from './scenarios/workers.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 
-const scenarios: readonly Scenario[] = [passthrough, latency, connections, policy, audit, fetchSessions, tls, clients, soak];
+const scenarios: readonly Scenario[] = [
+  passthrough,
+  latency,
+  connections,
+  policy,
+  audit,
+  fetchSessions,
+  tls,
+  clients,
+  workers,
+  soak,
+];
 /** CPU that others used, in cores, beyond which figures are not worth keeping. */
 const noiseMax = 0.15;
 

@@ -53,7 +53,7 @@ export interface GatewayProcess {
 }
 
 const brokerPorts = 4;
-const readyTimeoutMs = 30_000;
+const readyTimeoutMs = 120_000;
 
 /** Starts it and waits until it is ready. @throws where it does not become ready, with its log */
 export async function startGatewayProcess(options: GatewayProcessOptions): Promise<GatewayProcess> {

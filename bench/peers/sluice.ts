@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Idp } from '../../harness/idp.ts';
 import { releasePorts, reservePortRange } from '../../harness/ports.ts';
-import { onProxyCore } from '../machine.ts';
+import { onAllCores, onProxyCore } from '../machine.ts';
 import type { Peer, Upstream } from './peer.ts';
 import { startServer } from './server.ts';
 
@@ -18,6 +18,8 @@ export interface SluiceOptions {
   readonly checkout?: string;
   /** Without an audit log: entries are made and thrown away. */
   readonly unaudited?: boolean;
+  /** Processes that serve, on all cores together; absent: one process, alone on the proxy's core. */
+  readonly workers?: number;
   /** Lets the profiler in. */
   readonly inspect?: boolean;
 }
@@ -43,7 +45,7 @@ export async function startSluice(parent: string, upstream: Upstream, options: S
       ? [join(import.meta.dirname, 'unaudited.ts'), config]
       : [join(checkout, 'src', 'cli', 'sluice.ts'), 'serve', '--config', config];
   const serve = [...inspecting, ...program];
-  const { command, args } = onProxyCore(process.execPath, serve);
+  const { command, args } = (options.workers === undefined ? onProxyCore : onAllCores)(process.execPath, serve);
   const ready = async (): Promise<boolean> =>
     (await fetch(`http://127.0.0.1:${telemetryPort}/readyz`).catch(() => null))?.status === 200;
   const server = await startServer({
@@ -77,7 +79,7 @@ interface Ports {
 function configuration(
   { port, brokerPort, telemetryPort }: Ports,
   upstream: Upstream,
-  { idp, tls }: SluiceOptions,
+  { idp, tls, workers }: SluiceOptions,
 ): string {
   const secured = tls === undefined ? '' : `    tls: { cert: ${tls.certFile}, key: ${tls.keyFile} }\n`;
   return `apiVersion: sluice/v1
@@ -97,5 +99,5 @@ policies: ./policies
 audit: { directory: ./audit, mode: strict }
 telemetry: { listen: "127.0.0.1:${telemetryPort}", logLevel: warn }
 drainTimeout: 1s
-`;
+${workers === undefined ? '' : `workers: ${workers}\n`}`;
 }

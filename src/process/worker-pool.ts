@@ -36,7 +36,7 @@ export interface PoolStatus {
   readonly replaced: number;
 }
 
-const startTimeoutMs = 30_000;
+const startTimeoutMs = 120_000;
 /** A worker that has served this long ends a crash loop. */
 const settledMs = 10_000;
 /** Beyond its drain, for its last entries. */
