@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { GateSession } from '../src/gate/gate.ts';
 import { compilePolicies } from '../src/policy/policy.ts';
-import { decideFetch } from '../src/ports/kafka/apis/fetch-fast.ts';
+import { decideFetch, fetchVerdict } from '../src/ports/kafka/apis/fetch-fast.ts';
 import { fetchSessions } from '../src/ports/kafka/apis/fetch-session.ts';
 import { fetch } from '../src/ports/kafka/apis/fetch.ts';
 import { RequestAccess, type Verdict } from '../src/ports/kafka/apis/handler.ts';
@@ -116,10 +116,10 @@ function bothWays(label: string, held: number, named: number): Row[] {
   };
   return [
     // Every quarter of a second a session is decided about as a whole, which is the handler's.
-    way(
-      'on its bytes',
-      (arrival) => decideFetch(payload, headerBytes, arrival) ?? decoded(payload, headerBytes, arrival),
-    ),
+    way('on its bytes', (arrival) => {
+      const delivered = decideFetch(payload, headerBytes, arrival);
+      return delivered === null ? decoded(payload, headerBytes, arrival) : fetchVerdict(delivered);
+    }),
     way('decoded', (arrival) => decoded(payload, headerBytes, arrival)),
   ];
 }
@@ -148,9 +148,15 @@ function arrivalOf(connection: object) {
 /** The connection has a session that holds so many partitions. */
 function begin(connection: object, partitions: number): void {
   const payload = request(partitions, 0);
-  const verdict = decideFetch(payload, decodeRequestHeader(payload).headerBytes, arrivalOf(connection));
-  if (verdict?.onResponse === undefined) throw new Error('the session was not begun');
-  void verdict.onResponse({ throttleTimeMs: 0, errorCode: 0, sessionId, responses: [], nodeEndpoints: [] });
+  const delivered = decideFetch(payload, decodeRequestHeader(payload).headerBytes, arrivalOf(connection));
+  if (delivered === null) throw new Error('the session was not begun');
+  void fetchVerdict(delivered).onResponse?.({
+    throttleTimeMs: 0,
+    errorCode: 0,
+    sessionId,
+    responses: [],
+    nodeEndpoints: [],
+  });
 }
 
 function round(row: Row): { readonly us: number; readonly heapBytes: number } {

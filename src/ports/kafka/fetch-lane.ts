@@ -1,12 +1,18 @@
 /**
  * Fetch requests that need no closer look: everything they name is in their session or on flows that stand, in the version
- * that the last decoded one had. They are decided where they lie and leave with the bytes around them.
+ * that the last decoded one had. They are decided where they lie and leave with the bytes around them, and answers of the
+ * usual kind come back the same way; what they bring is counted as ever.
  */
-import { RequestAccess, type ForwardVerdict, type SessionHolder } from './apis/handler.ts';
-import { type FetchArrival, decideFetch } from './apis/fetch-fast.ts';
+import type { GateSession } from '../../gate/gate.ts';
+import { type AnswerQueue, Place } from './answers.ts';
+import { type DeliveredFetch, stillHolds } from './apis/fetch-delivery.ts';
+import { type FetchArrival, decideFetch, fetchVerdict } from './apis/fetch-fast.ts';
+import { type ForwardVerdict, RequestAccess, type SessionHolder } from './apis/handler.ts';
 import type { ConnectionParts } from './parts.ts';
-import { ProtocolError } from './protocol/protocol.ts';
+import { FetchAnswerGlance, type FrameSink, ProtocolError } from './protocol/protocol.ts';
+import type { WholeTaker } from './responses.ts';
 import { StandingFlows } from './standing-flows.ts';
+import type { ResponseTaker } from './upstream-events.ts';
 
 /** From here on topics are named by id. */
 const topicIdVersion = 13;
@@ -14,17 +20,59 @@ const flexibleVersion = 12;
 /** API key, version, correlation id, and the length of the client id. */
 const headerBytesMin = 10;
 
+// One serves all connections: a reading is used up before the next begins.
+const glance = new FetchAnswerGlance();
+
+/** What reads an answer that cannot pass at a glance; `null` where the connection ends. */
+export type TakerOf = (ticket: FetchTicket, verdict: ForwardVerdict<'Fetch'>) => WholeTaker | null;
+
+/** A request that passed, and the place of its answer. */
+export class FetchTicket extends Place implements ResponseTaker {
+  readonly correlationId: number;
+  readonly delivered: DeliveredFetch;
+  readonly #lane: FetchLane;
+  #taker: WholeTaker | null = null;
+
+  constructor(lane: FetchLane, delivered: DeliveredFetch, correlationId: number, startedMs: number) {
+    super(lane.answers, 'Fetch', delivered.version, startedMs);
+    this.#lane = lane;
+    this.delivered = delivered;
+    this.correlationId = correlationId;
+  }
+
+  passes(bytes: Buffer, start: number, end: number): boolean {
+    return this.#lane.passes(this, bytes, start, end);
+  }
+
+  whole(frame: Buffer): void {
+    this.#other()?.whole(frame);
+  }
+
+  large(size: number): FrameSink | null {
+    return this.#other()?.large(size) ?? null;
+  }
+
+  #other(): WholeTaker | null {
+    return (this.#taker ??= this.#lane.takerOf(this, fetchVerdict(this.delivered)));
+  }
+}
+
 export class FetchLane {
+  readonly answers: AnswerQueue;
+  readonly takerOf: TakerOf;
   readonly #holder: SessionHolder;
   readonly #parts: ConnectionParts;
   readonly #flows: StandingFlows;
   #arrival: FetchArrival | null = null;
   /** Partitions of the request under way that stand. */
   #found = 0;
+  #startedMs = 0;
 
-  constructor(holder: SessionHolder, parts: ConnectionParts) {
+  constructor(holder: SessionHolder, answers: AnswerQueue, parts: ConnectionParts, takerOf: TakerOf) {
     this.#holder = holder;
+    this.answers = answers;
     this.#parts = parts;
+    this.takerOf = takerOf;
     this.#flows = new StandingFlows('read', parts);
   }
 
@@ -43,34 +91,26 @@ export class FetchLane {
     };
   }
 
-  get version(): number {
-    return this.#arrival?.version ?? -1;
-  }
-
-  /** Before the first `decide` of a turn. @returns false where nothing may pass now */
-  begin(): boolean {
+  /** Before the first `ticket` of a turn. @returns false where nothing may pass now */
+  begin(startedMs: number): boolean {
+    this.#startedMs = startedMs;
     return this.#arrival !== null && this.#flows.begin(this.#holder.session);
   }
 
   /**
-   * Decides about a request whose payload lies in `bytes` from `start` to before `end`, and which passes with them; the
-   * epoch of its session may be put in place there. `null` where it takes the usual way.
+   * The ticket with which a request passes whose payload lies in `bytes` from `start` to before `end`; the epoch of its
+   * session may be put in place there. `null` where it takes the usual way.
    */
-  decide(bytes: Buffer, start: number, end: number): ForwardVerdict<'Fetch'> | null {
+  ticket(bytes: Buffer, start: number, end: number): FetchTicket | null {
     const arrival = this.#arrival;
-    if (arrival === null || end - start < headerBytesMin || bytes.readInt16BE(start + 2) !== arrival.version)
-      return null;
-    let headerBytes = headerBytesMin + Math.max(0, bytes.readInt16BE(start + 8));
-    if (arrival.version >= flexibleVersion) {
-      if (start + headerBytes >= end || bytes[start + headerBytes] !== 0) return null;
-      headerBytes += 1;
-    }
-    if (start + headerBytes >= end) return null;
+    const body = bodyOf(bytes, start, end, arrival?.version ?? -1);
+    if (arrival === null || body === -1) return null;
     this.#found = 0;
     try {
-      const verdict = decideFetch(bytes.subarray(start, end), headerBytes, arrival);
-      if (verdict !== null) this.#flows.carry(this.#found);
-      return verdict;
+      const delivered = decideFetch(bytes.subarray(start, end), body - start, arrival);
+      if (delivered === null) return null;
+      this.#flows.carry(this.#found);
+      return new FetchTicket(this, delivered, bytes.readInt32BE(start + 4), this.#startedMs);
     } catch (error) {
       // The usual way finds the same, and knows what to say to it.
       if (error instanceof ProtocolError) return null;
@@ -78,9 +118,39 @@ export class FetchLane {
     }
   }
 
-  /** After the last `decide` of a turn. */
+  /** After the last `ticket` of a turn. */
   end(): void {
     this.#flows.end();
+  }
+
+  passes(ticket: FetchTicket, bytes: Buffer, start: number, end: number): boolean {
+    const { delivered } = ticket;
+    if (!this.answers.isFirst(ticket) || !stillHolds(delivered)) return false;
+    if (!glance.read(bytes, start, end, delivered.version, ticket.correlationId)) return false;
+    const { session } = this.#holder;
+    if (glance.count > 0 && !this.#flows.begin(session)) return false;
+    delivered.settle?.(0, glance.sessionId);
+    this.#account(session);
+    this.answers.dropFirst();
+    return true;
+  }
+
+  #account(session: GateSession): void {
+    const nowMs = this.#parts.clock.nowMs();
+    for (let at = 0; at < glance.count; at += 1) {
+      const topicKey = glance.topicKeys[at] ?? '';
+      const partition = glance.partitions[at] ?? -1;
+      const [first, last] = [glance.firsts[at] ?? 0, glance.lasts[at] ?? 0];
+      const [records, bytes] = [glance.records[at] ?? 0, glance.bytes[at] ?? 0];
+      const flow = this.#flows.find(topicKey, partition);
+      if (flow !== null) flow.account(first, last, records, bytes, nowMs);
+      else {
+        const topic = this.#flows.topicOf(topicKey);
+        const [firstOffset, lastOffset] = [BigInt(first), BigInt(last)];
+        if (topic !== undefined)
+          session.account({ action: 'read', topic, partition, firstOffset, lastOffset, records, bytes });
+      }
+    }
   }
 
   #stands(topicKey: string, partition: number): boolean {
@@ -88,4 +158,15 @@ export class FetchLane {
     this.#found += 1;
     return true;
   }
+}
+
+/** Where a request's body begins; -1 where the request is not of this version, or its header is not a usual one. */
+function bodyOf(bytes: Buffer, start: number, end: number, version: number): number {
+  if (end - start < headerBytesMin || bytes.readInt16BE(start + 2) !== version) return -1;
+  let body = start + headerBytesMin + Math.max(0, bytes.readInt16BE(start + 8));
+  if (version >= flexibleVersion) {
+    if (body >= end || bytes[body] !== 0) return -1;
+    body += 1;
+  }
+  return body < end ? body : -1;
 }

@@ -10,7 +10,7 @@ import type { ForwardVerdict } from './apis/handler.ts';
 import type { ConnectionParts } from './parts.ts';
 import { ProduceAnswerGlance, ProduceGlance } from './protocol/protocol.ts';
 import { StandingFlows } from './standing-flows.ts';
-import type { ResponseTaker } from './upstream.ts';
+import type { ResponseTaker } from './upstream-events.ts';
 
 /** From here on topics are named by id. */
 const topicIdVersion = 13;

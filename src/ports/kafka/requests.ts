@@ -8,7 +8,7 @@
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { requestFrameBytesMax, requestsInFlightMax } from '../../lib/limits.ts';
-import type { AnswerQueue } from './answers.ts';
+import type { AnswerQueue, Place } from './answers.ts';
 import { servedRange } from './api-versions.ts';
 import { handlerFor } from './apis/catalogue.ts';
 import { type ApiHandler, type Exchange, type ForwardVerdict, RequestAccess, type Verdict } from './apis/handler.ts';
@@ -30,7 +30,8 @@ import {
   errorCodes,
 } from './protocol/protocol.ts';
 import { ResponseRelay } from './responses.ts';
-import type { ResponseTaker, UpstreamConnection } from './upstream.ts';
+import type { ResponseTaker } from './upstream-events.ts';
+import type { UpstreamConnection } from './upstream.ts';
 import type { VersionRange } from './versions.ts';
 
 const produceKey = 0;
@@ -82,7 +83,10 @@ export class RequestPipeline {
       const header = { apiVersion: ticket.version, correlationId: ticket.correlationId };
       this.#relay?.taker('Produce', verdict, header, this, ticket).whole(frame);
     });
-    this.#fetchLane = new FetchLane(this, parts);
+    this.#fetchLane = new FetchLane(this, answers, parts, (ticket, verdict) => {
+      const header = { apiVersion: ticket.version, correlationId: ticket.correlationId };
+      return this.#relay?.taker('Fetch', verdict, header, this, ticket) ?? null;
+    });
   }
 
   /** True while a frame has begun to leave for the broker and its rest has not come. */
@@ -111,38 +115,26 @@ export class RequestPipeline {
     let at = from;
     const startedMs = performance.now();
     const produces = this.#produceLane.begin(this.session, startedMs);
-    const fetches = this.#fetchLane.begin();
+    const fetches = this.#fetchLane.begin(startedMs);
     while (bytes.length - at >= passingFrameBytesMin) {
       const size = bytes.readInt32BE(at);
       const apiKey = bytes.readInt16BE(at + 4);
       if (size <= 0 || size > requestFrameBytesMax || this.#answers.length >= requestsInFlightMax) break;
       const end = at + 4 + size;
-      let taker: ResponseTaker | null = null;
-      if (apiKey === produceKey && produces) taker = this.#passProduce(bytes, at, end);
-      else if (apiKey === fetchKey && fetches && end <= bytes.length)
-        taker = this.#passFetch(bytes, at, end, startedMs);
-      if (taker === null) break;
-      upstream.expect(taker);
+      let ticket: (Place & ResponseTaker) | null = null;
+      if (apiKey === produceKey && produces) ticket = this.#produceLane.ticket(bytes, at + 4, end, bytes.length);
+      else if (apiKey === fetchKey && fetches && end <= bytes.length) {
+        ticket = this.#fetchLane.ticket(bytes, at + 4, end);
+      }
+      if (ticket === null) break;
+      this.#answers.add(ticket);
+      upstream.expect(ticket);
       this.#passing = Math.max(0, end - bytes.length);
       at = Math.min(end, bytes.length);
     }
     this.#produceLane.end();
     this.#fetchLane.end();
     return at;
-  }
-
-  #passProduce(bytes: Buffer, at: number, end: number): ResponseTaker | null {
-    const ticket = this.#produceLane.ticket(bytes, at + 4, end, bytes.length);
-    if (ticket !== null) this.#answers.add(ticket);
-    return ticket;
-  }
-
-  #passFetch(bytes: Buffer, at: number, end: number, startedMs: number): ResponseTaker | null {
-    const verdict = this.#fetchLane.decide(bytes, at + 4, end);
-    if (verdict === null) return null;
-    const header = { apiVersion: this.#fetchLane.version, correlationId: bytes.readInt32BE(at + 8) };
-    const answer = this.#answers.reserve('Fetch', header.apiVersion, startedMs);
-    return this.#relay?.taker('Fetch', verdict, header, this, answer) ?? null;
   }
 
   get takesMore(): boolean {

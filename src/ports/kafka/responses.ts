@@ -13,11 +13,15 @@ import {
   decodeResponse,
   encodeResponse,
 } from './protocol/protocol.ts';
-import type { ResponseTaker, UpstreamConnection } from './upstream.ts';
+import type { ResponseTaker } from './upstream-events.ts';
+import type { UpstreamConnection } from './upstream.ts';
 
 /** Where a correlation id stands in a frame: after its size. */
 const correlationIdPosition = 4;
 const sizeBytes = 4;
+
+/** What takes an answer that does not pass as it is. */
+export type WholeTaker = Required<Omit<ResponseTaker, 'passes'>>;
 
 export class ResponseRelay {
   readonly #upstream: UpstreamConnection;
@@ -58,21 +62,8 @@ export class ResponseRelay {
     header: Pick<DecodedRequestHeader, 'apiVersion' | 'correlationId'>,
     holder: SessionHolder,
     answer: Answer,
-  ): ResponseTaker {
-    return new Relayed(this, name, verdict, header.apiVersion, header.correlationId, holder, answer);
-  }
-
-  /** An answer that nothing keeps from passing with those around it. */
-  passes<N extends ApiName>(relayed: Relayed<N>, bytes: Buffer, start: number, end: number): boolean {
-    const { answer, verdict } = relayed;
-    if (verdict.streams === undefined || this.#atWork > 0 || !answer.begin()) return false;
-    if (end - start < 4 || bytes.readInt32BE(start) !== relayed.correlationId) return false;
-    const scan = verdict.streams(end - start);
-    if (scan === null) return false;
-    scan.push(bytes.subarray(start, end));
-    scan.end();
-    this.#answers.dropFirst();
-    return true;
+  ): WholeTaker {
+    return new Relayed(this, name, verdict, header, holder, answer);
   }
 
   whole<N extends ApiName>(relayed: Relayed<N>, frame: Buffer): void {
@@ -173,7 +164,7 @@ export class ResponseRelay {
 }
 
 /** What is known of a request when its answer comes. */
-class Relayed<N extends ApiName> implements ResponseTaker {
+class Relayed<N extends ApiName> implements WholeTaker {
   readonly name: N;
   readonly verdict: ForwardVerdict<N>;
   readonly version: number;
@@ -186,22 +177,17 @@ class Relayed<N extends ApiName> implements ResponseTaker {
     relay: ResponseRelay,
     name: N,
     verdict: ForwardVerdict<N>,
-    version: number,
-    correlationId: number,
+    header: Pick<DecodedRequestHeader, 'apiVersion' | 'correlationId'>,
     holder: SessionHolder,
     answer: Answer,
   ) {
     this.#relay = relay;
     this.name = name;
     this.verdict = verdict;
-    this.version = version;
-    this.correlationId = correlationId;
+    this.version = header.apiVersion;
+    this.correlationId = header.correlationId;
     this.holder = holder;
     this.answer = answer;
-  }
-
-  passes(bytes: Buffer, start: number, end: number): boolean {
-    return this.#relay.passes(this, bytes, start, end);
   }
 
   whole(frame: Buffer): void {

@@ -42,6 +42,11 @@ export class StandingFlows {
     return this.#flows.get(topicKey)?.get(partition) ?? this.#look(topicKey, partition);
   }
 
+  /** The name of a topic, where it is known. */
+  topicOf(topicKey: string): string | undefined {
+    return this.#byId ? this.#parts.cluster.topicName(topicKey) : topicKey;
+  }
+
   /** So many operations were carried in this turn. */
   carry(count: number): void {
     this.#carried += count;
@@ -54,7 +59,7 @@ export class StandingFlows {
   }
 
   #look(topicKey: string, partition: number): StandingFlow | null {
-    const topic = this.#byId ? this.#parts.cluster.topicName(topicKey) : topicKey;
+    const topic = this.topicOf(topicKey);
     if (topic === undefined) return null;
     const flow = this.#session?.standingFlow(this.#action, topic, partition, this.#nowMs) ?? null;
     if (flow === null || flow.standing !== this.#standing) return null;

@@ -32,14 +32,10 @@ export interface FetchArrival extends Pick<
  * Decides about a request where it lies: its body begins at `headerBytes` of `payload`, whose memory must be the
  * gateway's own until the request has left, for a client that makes nothing of sessions has its epoch put to -1 there.
  *
- * @returns `null` where the request has to be decoded and handled; nothing was decided or changed then
+ * @returns what its answer is read with (`fetchVerdict`); `null` where the request has to be decoded and handled; nothing was decided or changed then
  * @throws ProtocolError where the request's bytes make no sense
  */
-export function decideFetch(
-  payload: Buffer,
-  headerBytes: number,
-  arrival: FetchArrival,
-): ForwardVerdict<'Fetch'> | null {
+export function decideFetch(payload: Buffer, headerBytes: number, arrival: FetchArrival): DeliveredFetch | null {
   decision.arrive(arrival);
   try {
     if (!walkFetch(payload, headerBytes, arrival.version, decision) || !decision.usual) return null;
@@ -127,7 +123,7 @@ class Decision implements FetchRequestVisitor {
     this.#forgottenPartitions.push(index);
   }
 
-  conclude(payload: Buffer): ForwardVerdict<'Fetch'> | null {
+  conclude(payload: Buffer): DeliveredFetch | null {
     const arrival = this.#arrival;
     const sessions = this.#sessions;
     if (arrival === null || sessions === null || !this.#fits) return null;
@@ -135,17 +131,17 @@ class Decision implements FetchRequestVisitor {
     if (session !== null) {
       this.#bring(session);
       sessions.used(session);
-      return verdict(arrival, goingOn(sessions, session));
+      return deliveredOf(arrival, goingOn(sessions, session));
     }
     sessions.drop(this.#sessionId);
     const begun = this.#held ?? this.#begun(arrival);
     this.#bring(begun);
     if (this.#held === null && begun.size <= fetchSessionPartitionsMax) {
-      return verdict(arrival, beginning(sessions, begun));
+      return deliveredOf(arrival, beginning(sessions, begun));
     }
     sessions.boundPermitted();
     if (this.#epoch === initialEpoch) payload.writeInt32BE(finalEpoch, this.#epochAt);
-    return verdict(arrival, null);
+    return deliveredOf(arrival, null);
   }
 
   /** Nothing of a request is kept until the next. */
@@ -191,21 +187,16 @@ class Decision implements FetchRequestVisitor {
 }
 
 const decision = new Decision();
+const noRefusals: DeliveredFetch['refusals'] = [];
 
-function verdict(arrival: FetchArrival, settle: SessionAnswer | null): ForwardVerdict<'Fetch'> {
+function deliveredOf(arrival: FetchArrival, settle: SessionAnswer | null): DeliveredFetch {
   const { version, access, cluster, addresses } = arrival;
   const decidedIn = access.session;
-  const { revision } = decidedIn;
-  const delivered: DeliveredFetch = {
-    version,
-    access,
-    cluster,
-    addresses,
-    decidedIn,
-    revision,
-    refusals: [],
-    settle,
-  };
+  return { version, access, cluster, addresses, decidedIn, revision: decidedIn.revision, refusals: noRefusals, settle };
+}
+
+/** A request that goes on as it came. */
+export function fetchVerdict(delivered: DeliveredFetch): ForwardVerdict<'Fetch'> {
   return {
     kind: 'forward',
     onResponse: (response) => deliver(delivered, response),

@@ -15,7 +15,7 @@ import {
   encodeRequest,
   encodeResponse,
 } from '../protocol/protocol.ts';
-import { decideFetch } from './fetch-fast.ts';
+import { decideFetch, fetchVerdict } from './fetch-fast.ts';
 import { fetch } from './fetch.ts';
 import type { Verdict } from './handler.ts';
 import { type World, ask, exchangeOf, requestOnTheWire, worldOf } from './testing.ts';
@@ -126,11 +126,12 @@ async function short(
   const payload = encodeRequest('Fetch', version, header, message).subarray(4);
   const { headerBytes } = decodeRequestHeader(payload);
   const { request: _, ...arrival } = exchangeOf(world, 'Fetch', version, message);
-  const nameByKey = (key: string): string => (version >= 13 ? (arrival.cluster.topicName(key) ?? '') : key);
+  const topicOf = (key: string): string => (version >= 13 ? (arrival.cluster.topicName(key) ?? '') : key);
   const stands = (key: string, partition: number): boolean =>
-    arrival.access.sees('read', 'topic', nameByKey(key), partition);
-  const verdict = decideFetch(payload, headerBytes, { ...arrival, stands });
-  if (verdict === null) return null;
+    arrival.access.sees('read', 'topic', topicOf(key), partition);
+  const delivered = decideFetch(payload, headerBytes, { ...arrival, stands });
+  if (delivered === null) return null;
+  const verdict = fetchVerdict(delivered);
   return await Promise.resolve({ verdict, sent: decodeRequest('Fetch', version, payload, headerBytes) });
 }
 

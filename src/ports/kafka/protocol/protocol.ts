@@ -11,6 +11,7 @@ export type { CompressionCodec } from './compression.ts';
 export { errorName } from './errors.ts';
 export type { ErrorCodes } from './errors.gen.ts';
 export { errorCodes } from './errors.gen.ts';
+export { FetchAnswerGlance } from './fetch-glance.ts';
 export type { ScannedBroker } from './fetch-layout.ts';
 export type { FetchVisitor } from './fetch-scan.ts';
 export { FetchScan } from './fetch-scan.ts';
