@@ -22,13 +22,6 @@ export interface Comparison {
 /** Tests that hang on time fail now and then, on either side. */
 const triesMax = 3;
 
-/** Both sides at once. */
-export async function compare(runner: TestRunner, ground: Ground, order: Order): Promise<Comparison[]> {
-  const [direct, gateway] = ground.sides;
-  const attempts = await Promise.all([attempt(runner, direct, order), attempt(runner, gateway, order)]);
-  return hold(order, attempts);
-}
-
 /** One side after the other. */
 export async function compareInTurn(runner: TestRunner, ground: Ground, order: Order): Promise<Comparison[]> {
   const [direct, gateway] = ground.sides;
@@ -67,7 +60,8 @@ export function isOpen({ differences, accepted }: Comparison): boolean {
   return differences.length > 0 && accepted === undefined;
 }
 
-function hold(order: Order, [direct, gateway]: readonly [Attempt, Attempt]): Comparison[] {
+/** Holds two attempts at the same tests against each other. */
+export function hold(order: Order, [direct, gateway]: readonly [Attempt, Attempt]): Comparison[] {
   const parts = partsThatDiffer(direct.parts, gateway.parts);
   return order.tests.map(({ name }, index) => {
     const test = order.part === undefined ? name : `${name} ${order.part}`;

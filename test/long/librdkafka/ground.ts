@@ -106,6 +106,7 @@ const brokerConfig = {
   'num.partitions': '4',
   // Kafka's default, which our brokers go without: tests count how often a group comes together.
   'group.initial.rebalance.delay.ms': '3000',
+  'group.share.min.record.lock.duration.ms': '1000',
   'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
 };
 

@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { say } from '../../../harness/cache.ts';
-import type { Order } from './attempt.ts';
+import { type Attempt, type Order, attempt } from './attempt.ts';
 import type { TestRunner } from './build.ts';
 import { type SuiteTest, partsOf, readCatalogue, usesGroups } from './catalogue.ts';
-import { type Comparison, compare, compareAgain, compareInTurn, isOpen, isUnsettled } from './compare.ts';
+import { type Comparison, compareAgain, compareInTurn, hold, isOpen, isUnsettled } from './compare.ts';
 import { type Ground, type Setting, startGround } from './ground.ts';
 
 /** `classic` and `consumer` are how consumers form groups, as ever or as KIP-848 has it; `share` is share consumers. */
@@ -110,23 +111,51 @@ async function runOrders(
   orders: readonly Order[],
   jobs: number,
 ): Promise<Comparison[]> {
-  const results: Comparison[][] = [];
-  const waiting = orders.entries();
-  const worker = async (): Promise<void> => {
-    for (const [index, order] of waiting) {
-      if (alone.includes(order.number)) continue;
-      results[index] = await compare(runner, ground, order);
-      tell(`${index + 1}/${orders.length}`, results[index]);
+  const together = orders.filter(({ number }) => !alone.includes(number));
+  const first = await runBoth(runner, ground, together, jobs);
+  const results: Comparison[] = [];
+  for (const order of orders) {
+    const before = first.get(order) ?? (await compareInTurn(runner, ground, order));
+    const settled = first.has(order) && !before.some(isUnsettled);
+    const latest = settled ? before : await compareAgain(runner, ground, order, before);
+    if (!settled) tell('by itself', latest);
+    results.push(...latest);
+  }
+  return results;
+}
+
+/** Both sides work through the orders at the same time, but never at the same test: some name their groups themselves. */
+async function runBoth(
+  runner: TestRunner,
+  ground: Ground,
+  orders: readonly Order[],
+  jobs: number,
+): Promise<Map<Order, Comparison[]>> {
+  const done = new Map<Order, Comparison[]>();
+  const halves = new Map<Order, Attempt>();
+  const running = new Set<string>();
+  const worker = async (index: 0 | 1, waiting: Order[]): Promise<void> => {
+    while (waiting.length > 0) {
+      const at = waiting.findIndex(({ number }) => !running.has(number));
+      const [order] = at === -1 ? [] : waiting.splice(at, 1);
+      if (order === undefined) {
+        await sleep(200);
+        continue;
+      }
+      running.add(order.number);
+      const own = await attempt(runner, ground.sides[index], order);
+      running.delete(order.number);
+      const other = halves.get(order);
+      halves.set(order, own);
+      if (other === undefined) continue;
+      const comparisons = hold(order, index === 0 ? [own, other] : [other, own]);
+      done.set(order, comparisons);
+      tell(`${done.size}/${orders.length}`, comparisons);
     }
   };
-  await Promise.all(Array.from({ length: jobs }, worker));
-  for (const [index, order] of orders.entries()) {
-    const first = results[index] ?? (await compareInTurn(runner, ground, order));
-    if (results[index] !== undefined && !first.some(isUnsettled)) continue;
-    results[index] = await compareAgain(runner, ground, order, first);
-    tell('by itself', results[index]);
-  }
-  return results.flat();
+  const waitings: readonly [Order[], Order[]] = [[...orders], [...orders]];
+  await Promise.all(Array.from({ length: jobs }, () => [worker(0, waitings[0]), worker(1, waitings[1])]).flat());
+  return done;
 }
 
 /** For the person who waits; the whole table comes at the end. */
