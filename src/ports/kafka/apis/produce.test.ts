@@ -111,6 +111,7 @@ describe('ListOffsets and OffsetForLeaderEpoch', () => {
   it('look up partition by partition what may be described', async () => {
     const partitions = [0, 1].map((partitionIndex) => ({ partitionIndex, timestamp: -1n }));
     const request = {
+      replicaId: -1,
       topics: [
         { name: 'a', partitions },
         { name: 'b', partitions },
