@@ -178,6 +178,8 @@ export const subscriptionRegexesMax: number = 1_000;
 export const internedNames: number = 1_024;
 /** Longer names are not kept; Kafka's topic names have at most 249 characters. */
 export const internedNameBytesMax: number = 255;
+/** Metrics of one push of a client, as they come; brokers' own default for `telemetry.max.bytes` (KIP-714). */
+export const telemetryPushBytesMax: number = 1_048_576;
 /** One tagged field that is put together to be read; brokers' addresses are the largest, at some 50 bytes each. */
 export const gatheredTagBytesMax: number = 1_048_576;
 /** One message between the supervisor and a worker. The largest are audit entries of one turn, and pieces of a policy. */

@@ -53,6 +53,14 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     reason: 'the session would be the broker’s own, which is asked for nothing that is denied',
   },
   {
+    apis: ['ListOffsets', 'OffsetForLeaderEpoch'],
+    cases: /^replica$/,
+    path: /^answer\.message\.topics/,
+    broker: 'tells whoever may describe a topic, in the name of a replica, where its log ends, replicated or not',
+    gateway: 'answers a question in the name of a replica with TOPIC_AUTHORIZATION_FAILED',
+    reason: 'brokers do not come through the gateway, and consumers never ask like this',
+  },
+  {
     apis: ['ShareFetch'],
     cases: /^unknown id$/,
     path: /^answer\.message/,

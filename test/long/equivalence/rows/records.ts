@@ -162,6 +162,7 @@ export const recordRows: readonly AnyRow[] = [
           ],
         }),
       },
+      { name: 'replica', request: (at) => ({ ...offsets(at, ['read', 'none']), replicaId: 1 }) },
       { name: 'nothing', request: () => ({ replicaId: -1, topics: [] }) },
     ],
   }),
@@ -177,6 +178,11 @@ export const recordRows: readonly AnyRow[] = [
       { name: 'allowed: CLUSTER_ACTION', as: 'actor', request: (at) => epochs([at.topic('none'), at.topic('read')]) },
       { name: 'denied: nobody', as: 'nobody', request: (at) => epochs([at.topic('none')]) },
       { name: 'nonexistent', request: (at) => epochs([at.topic('read', '-not'), at.topic('none', '-not')]) },
+      {
+        name: 'replica',
+        from: 3,
+        request: (at) => ({ ...epochs(['read', 'none'].map((kind) => at.topic(kind))), replicaId: 1 }),
+      },
     ],
   }),
   row('DescribeProducers', {
