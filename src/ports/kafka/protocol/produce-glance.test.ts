@@ -130,6 +130,13 @@ test('whatever is out of the ordinary wants a closer look', () => {
   }
 });
 
+test('a topic without partitions is nobody to pass by: no rule is asked about it, and there may be thousands', () => {
+  for (const version of versions) {
+    assert.equal(glanced(request(version, [...one, { name: 'secrets', partitions: [] }])), null);
+    assert.equal(glanced(request(version, [{ name: 'secrets', partitions: [] }, ...one])), null);
+  }
+});
+
 test('the beginning of a request is enough where all that is missing belongs to its only partition', () => {
   for (const version of versions) {
     const payload = request(version, one);

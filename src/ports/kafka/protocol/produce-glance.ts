@@ -70,6 +70,7 @@ export class ProduceGlance extends PartitionList {
     for (let topics = reader.length(flexible); topics > 0 && reader.usual; topics -= 1) {
       const key = reader.topicKey(this.version >= topicIdsFrom, flexible);
       let partitions = reader.length(flexible);
+      if (partitions === 0) reader.usual = false;
       const only = topics === 1 && partitions === 1 && this.count === 0;
       for (; partitions > 0 && reader.usual; partitions -= 1) {
         if (this.#partition(key, flexible, only ? end - (flexible ? tailTagBytes : 0) : -1)) return;
