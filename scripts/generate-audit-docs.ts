@@ -35,13 +35,13 @@ else if (fresh !== text) {
 }
 console.log(`docs/audit.md: ${describeEvents().length} events`);
 
-function withColumns(page: string): string {
-  const first = page.indexOf(beginColumns);
-  const last = page.indexOf(endColumns);
+function withColumns(markdown: string): string {
+  const first = markdown.indexOf(beginColumns);
+  const last = markdown.indexOf(endColumns);
   if (first === -1 || last < first)
     throw new Error(`docs/audit.md has lost its markers: ${beginColumns} and ${endColumns}`);
   const rows = queryColumns.map(({ name, type, text: says }) => [`\`${name}\``, type, says]);
-  return `${page.slice(0, first + beginColumns.length)}\n\n${table(['column of `entries`', 'type', 'says'], rows)}\n\n${page.slice(last)}`;
+  return `${markdown.slice(0, first + beginColumns.length)}\n\n${table(['column of `entries`', 'type', 'says'], rows)}\n\n${markdown.slice(last)}`;
 }
 
 function events(): string {

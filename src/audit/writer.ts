@@ -178,8 +178,10 @@ export class AuditWriter {
     const all = this.#queuedBytes <= batchBytesMax;
     let queuedBytes = all ? this.#queuedBytes : 0;
     let lines = all ? this.#lines.length : 0;
-    for (; !all && queuedBytes < batchBytesMax && lines < this.#lines.length; lines += 1)
-      queuedBytes += Buffer.byteLength(this.#lines[lines] as string) + 1;
+    if (!all) {
+      for (; queuedBytes < batchBytesMax && lines < this.#lines.length; lines += 1)
+        queuedBytes += Buffer.byteLength(this.#lines[lines] as string) + 1;
+    }
     const taken = lines === this.#lines.length ? this.#lines : this.#lines.slice(0, lines);
     this.#lines = lines === this.#lines.length ? [] : this.#lines.slice(lines);
     return { bytes: Buffer.from(`${taken.join('\n')}\n`), texts: taken, lines, queuedBytes };

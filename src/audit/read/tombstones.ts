@@ -42,7 +42,7 @@ export async function findTombstones(segments: readonly LogSegment[]): Promise<T
 }
 
 /** `null` for a line that is none, or one that does not hold together. */
-export function parseTombstone(line: Buffer, file: string): Tombstone | null {
+function parseTombstone(line: Buffer, file: string): Tombstone | null {
   const entry = parseEntry(line);
   if (entry?.type !== `${typePrefix}log.tombstone`) return null;
   const parsed = schemas['log.tombstone'].safeParse(entry.data);

@@ -19,7 +19,7 @@ const slackMs = 3_600_000;
  * time, its end not included; either side may be left out.
  * @throws SluiceError `hold-malformed`
  */
-export function parseHold(text: string): Hold {
+function parseHold(text: string): Hold {
   if (text === '*') return { text, holds: () => true };
   if (segmentNames([text]).length === 1) return { text, holds: (name) => name === text };
   const [from = '', to, ...more] = text.split('..');

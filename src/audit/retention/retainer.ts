@@ -159,7 +159,7 @@ function closedAndSigned(checkpointer: Checkpointer, signedSize: number): (name:
   };
 }
 
-export function policyText({ keepMs, maxBytes }: RetentionSettings): string {
+function policyText({ keepMs, maxBytes }: RetentionSettings): string {
   const days = keepMs === undefined ? [] : [`keep ${Math.round(keepMs / 1_000)}s`];
   return [...days, ...(maxBytes === undefined ? [] : [`maxBytes ${maxBytes}`])].join(', ');
 }

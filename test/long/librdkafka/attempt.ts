@@ -123,6 +123,5 @@ function partsOf(output: string, prefix: string): string[] {
 
 /** Without colours. */
 function plain(output: string): string {
-  // oxlint-disable-next-line no-control-regex
   return output.replaceAll(/\u001B\[[\d;]*m/g, '');
 }

@@ -30,7 +30,7 @@ export interface Stage {
 }
 
 /** One client at work, and how far it has come. */
-export abstract class Worker {
+abstract class Worker {
   readonly label: string;
   /** Requests that did what they should. */
   done = 0;
