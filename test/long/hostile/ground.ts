@@ -101,7 +101,14 @@ class Admin {
     message: Draft<RequestMessages[N]>,
   ): Promise<ResponseMessages[N]> {
     if (this.#client === null || this.#client.closed) this.#client = await WireClient.connect(this.#address);
-    return this.#client.ask(api, version, message);
+    try {
+      return await this.#client.ask(api, version, message);
+    } catch {
+      // A machine under load may take longer than that; whether the gateway goes on is the canary's to say.
+      this.#client.close();
+      this.#client = await WireClient.connect(this.#address);
+      return this.#client.ask(api, version, message);
+    }
   }
 
   /** Coordinators load when first asked. */
