@@ -1,6 +1,5 @@
 /** Messages between the supervisor and one of its workers, each way: JSON lines over a pipe of their own. */
 import type { Duplex } from 'node:stream';
-import { SluiceError } from '../lib/errors.ts';
 import { workerMessageBytesMax } from '../lib/limits.ts';
 
 export interface LinkHandlers<In> {
@@ -65,16 +64,30 @@ export class Link<Out extends object, In extends object> {
       const line = this.#rest.length === 0 ? part : Buffer.concat([...this.#rest, part]);
       this.#rest = [];
       this.#restBytes = 0;
-      if (line.length > 0 && !this.#closed) this.#handlers.message(JSON.parse(line.toString('utf8')) as In);
+      if (line.length > 0 && !this.#closed && !this.#deliver(line)) return;
     }
     if (from === chunk.length) return;
     this.#rest.push(chunk.subarray(from));
     this.#restBytes += chunk.length - from;
-    if (this.#restBytes > workerMessageBytesMax)
-      throw new SluiceError(
-        'worker-message-too-large',
-        `A message between processes is larger than ${workerMessageBytesMax} bytes.`,
-      );
+    if (this.#restBytes > workerMessageBytesMax) this.#give(`a message is larger than ${workerMessageBytesMax} bytes`);
+  }
+
+  /** False where nobody can say what it means: the link is given up, for what comes behind it may mean anything. */
+  #deliver(line: Buffer): boolean {
+    let message: In;
+    try {
+      message = JSON.parse(line.toString('utf8')) as In;
+    } catch {
+      this.#give('a message is not JSON');
+      return false;
+    }
+    this.#handlers.message(message);
+    return true;
+  }
+
+  #give(reason: string): void {
+    this.#close(reason);
+    this.#stream.destroy();
   }
 
   #close(reason: string): void {

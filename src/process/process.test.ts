@@ -17,7 +17,11 @@ class FakeProcess extends EventEmitter {
 
 /** A gateway whose stop ends when the test says so. */
 function fakeGateway(): {
-  gateway: { stop(reason: string): Promise<void>; reloadPolicies(): Promise<boolean> };
+  gateway: {
+    stop(reason: string): Promise<void>;
+    reloadPolicies(): Promise<boolean>;
+    restartWorkers(): Promise<void>;
+  };
   calls: string[];
   finish: () => void;
   fail: (error: Error) => void;
@@ -36,6 +40,10 @@ function fakeGateway(): {
       reloadPolicies() {
         calls.push('reload');
         return Promise.resolve(true);
+      },
+      restartWorkers() {
+        calls.push('restart');
+        return Promise.resolve();
       },
     },
   };
@@ -73,6 +81,14 @@ describe('signals', () => {
     void superviseGateway(gateway, silentLogger, handle);
     handle.emit('SIGHUP');
     assert.deepEqual(calls, ['reload']);
+  });
+
+  test('SIGUSR2 restarts the workers and stops nothing', () => {
+    const handle = new FakeProcess();
+    const { gateway, calls } = fakeGateway();
+    void superviseGateway(gateway, silentLogger, handle);
+    handle.emit('SIGUSR2');
+    assert.deepEqual(calls, ['restart']);
   });
 
   test('an error nobody caught closes what can be closed, and the code is 70', async () => {

@@ -6,6 +6,8 @@ export interface Stoppable {
   /** Drains within its own time limit; resolves when everything is closed. */
   stop(reason: string): Promise<void>;
   reloadPolicies(): Promise<unknown>;
+  /** Nothing where there are no workers. */
+  restartWorkers(): Promise<unknown>;
 }
 
 /** Exit codes of a gateway that was running. */
@@ -27,7 +29,7 @@ export interface ProcessHandle {
 
 /**
  * Resolves with the exit code once the gateway has stopped: SIGTERM and SIGINT drain it, a second one ends the
- * process at once; SIGHUP reads the policies again; an error that nobody caught is logged, what can be closed is
+ * process at once; SIGHUP reads the policies again; SIGUSR2 restarts the workers one after the other; an error that nobody caught is logged, what can be closed is
  * closed, and the code is 70.
  */
 export function superviseGateway(gateway: Stoppable, logger: Logger, handle: ProcessHandle = process): Promise<number> {
@@ -67,6 +69,13 @@ export function superviseGateway(gateway: Stoppable, logger: Logger, handle: Pro
       gateway
         .reloadPolicies()
         .catch((error: unknown) => logger.error({ error: messageOf(error) }, 'the policies could not be read again'));
+    });
+    listen('SIGUSR2', () => {
+      if (stopping) return;
+      logger.info({}, 'SIGUSR2: restarting the workers');
+      gateway
+        .restartWorkers()
+        .catch((error: unknown) => logger.error({ error: messageOf(error) }, 'the workers could not be restarted'));
     });
     for (const event of ['uncaughtException', 'unhandledRejection']) {
       listen(event, (thrown) => {

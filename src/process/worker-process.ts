@@ -70,8 +70,11 @@ export class WorkerProcess<In = unknown> {
     });
     this.link = new Link(this.child.stdio[linkFile] as Duplex, {
       message: (message) => callbacks.message(this, message),
-      closed: () => {
+      closed: (reason) => {
         this.#linkClosed = true;
+        // One that cannot be told anything must not go on by itself.
+        if (!this.#exited)
+          setTimeout(() => this.#exited || this.kill(`its pipe closed: ${reason}`), lastWordsMs).unref();
         this.#end(callbacks);
       },
     });

@@ -85,8 +85,20 @@ export function addedCounts(all: readonly Counts[]): Counts {
 
 export const metricsContentType: string = Registry.PROMETHEUS_CONTENT_TYPE;
 
-export function createMetrics(build: { readonly version: string; readonly gatewayId: string }): Metrics {
-  const tallies = {
+function newTallies(): {
+  connections: Tally;
+  disconnections: Tally;
+  requests: Tally;
+  requestDuration: Timing;
+  bytes: Tally;
+  upstreamFailures: Tally;
+  decisions: Tally;
+  authenticationFailures: Tally;
+  refusals: Tally;
+  sessions: Tally;
+  policyLoads: Tally;
+} {
+  return {
     connections: new Tally('sluice_connections_opened_total', 'Client connections accepted.', ['port']),
     disconnections: new Tally('sluice_connections_closed_total', 'Client connections closed, by reason.', [
       'port',
@@ -124,6 +136,10 @@ export function createMetrics(build: { readonly version: string; readonly gatewa
     sessions: new Tally('sluice_sessions_total', 'Sessions opened and closed.', ['port', 'event']),
     policyLoads: new Tally('sluice_policy_loads_total', 'Loads of the policy files by result.', ['result']),
   };
+}
+
+export function createMetrics(build: { readonly version: string; readonly gatewayId: string }): Metrics {
+  const tallies = newTallies();
   const registry = new Registry();
   const processRegistry = new Registry();
   collectDefaultMetrics({ register: processRegistry, prefix: 'sluice_' });

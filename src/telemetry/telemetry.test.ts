@@ -6,6 +6,7 @@ import { gatewayReadiness } from './health.ts';
 import type { GatewayState } from './health.ts';
 import { startTelemetryListener } from './listener.ts';
 import { createLogger } from './logger.ts';
+import type { MetricsSnapshot } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import { gateObserver, kafkaObserver } from './observers.ts';
 import { Tally, Timing } from './tally.ts';
@@ -65,6 +66,7 @@ test('metrics carry what the observers and the sources tell', async () => {
     audit: () => ({ writable: true, backlogged: false, lost: 3, entries: 9 }),
     issuers: () => [{ issuer: 'corp', keys: 2, keysAgeMs: 1_500, usable: true }],
     ports: () => [{ port: 'orders', ready: true, connections: 7, brokers: 3 }],
+    workers: () => ({ wanted: 2, up: 1, replaced: 4, connections: [{ worker: 5, connections: 6 }] }),
   });
   const text = await metrics.render();
   for (const line of [
@@ -194,4 +196,29 @@ describe('logs', () => {
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', /^[\d:.]{12} ERROR refused {2}client="a FAKE LINE" {2}port=orders\n$/);
   });
+});
+
+test('metrics of several processes are one: counts added, also of those that are gone, processes told apart', async () => {
+  const [supervisor, worker] = [1, 2].map(() => createMetrics({ version: '1.2.3', gatewayId: 'gw-1' }));
+  if (supervisor === undefined || worker === undefined) throw new Error('there are two');
+  worker.bytes.add(5, 'orders', 'to-client');
+  worker.requestDuration.observe(3, 1, 'orders', 'Fetch');
+  const snapshot = JSON.parse(JSON.stringify(await worker.snapshot())) as MetricsSnapshot;
+  const text = await supervisor.render(
+    new Map([
+      ['1', snapshot],
+      ['2', snapshot],
+    ]),
+    snapshot.counts,
+  );
+  for (const line of [
+    'sluice_bytes_total{port="orders",direction="to-client"} 15',
+    'sluice_request_duration_seconds_count{port="orders",api="Fetch"} 3',
+    'sluice_request_duration_seconds_bucket{port="orders",api="Fetch",le="0.005"} 3',
+  ])
+    assert.ok(text.includes(`${line}\n`), line);
+  for (const name of ['supervisor', '1', '2'])
+    assert.match(text, new RegExp(`^sluice_process_resident_memory_bytes\\{worker="${name}"\\} \\d+$`, 'm'));
+  const types = text.split('\n').filter((line) => line.startsWith('# TYPE'));
+  assert.equal(new Set(types).size, types.length, 'each metric is introduced once');
 });
