@@ -97,7 +97,8 @@ export function createNode(setup: NodeSetup): KafkaNode {
 function jvmArguments({ release, options }: NodeSetup): string[] {
   const allowed =
     options.oauth === undefined ? [] : [`-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=${options.oauth.jwksUrl}`];
-  return [...release.jvmFlags, `-Xmx${options.heapMB ?? heapMBDefault}m`, ...allowed, '-cp', release.classpath];
+  const classpath = [release.classpath, ...(options.classpath ?? [])].join(':');
+  return [...release.jvmFlags, `-Xmx${options.heapMB ?? heapMBDefault}m`, ...allowed, '-cp', classpath];
 }
 
 /** The real StorageTool, once per data folder. The controller's format also plants the first SCRAM users. */

@@ -29,6 +29,10 @@ export interface KafkaOptions {
   advertise?: (listener: ListenerKind, nodeId: number) => string | undefined;
   /** Topics that come into being by being asked for. Default false. */
   autoCreateTopics?: boolean;
+  /** Folders and jars behind Kafka's own, for classes that `config` names. */
+  classpath?: readonly string[];
+  /** Folders and jars behind Kafka's own, for classes that `config` names. */
+  classpath?: readonly string[];
   /** Further broker properties; they win over ours. */
   config?: Readonly<Record<string, string>>;
   /** Default 4.2.1, or `SLUICE_KAFKA_VERSION`. */

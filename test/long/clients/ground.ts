@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
+import type { KafkaOptions } from '../../../harness/kafka-options.ts';
 import { type Scene, startScene } from '../../../harness/scene.ts';
 import { WireClient } from '../../../harness/wire-client.ts';
 import { type Logger, silentLogger } from '../../../src/lib/logger.ts';
@@ -61,7 +62,8 @@ export interface Stored {
   readonly value: string;
 }
 
-export async function startGround(): Promise<Ground> {
+/** @param kafka options of the broker, for what all clients do not need */
+export async function startGround(kafka: KafkaOptions = {}): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-clients-'));
   /** Sessions of the connections that were closed at the end of their credential. */
   const expired: string[] = [];
@@ -71,6 +73,7 @@ export async function startGround(): Promise<Ground> {
       { id: 'brief', secret: 'brief-secret', groups: ['team'], ttlSeconds: briefSeconds },
     ],
     policies: { 'team.yaml': policy },
+    kafka,
     port: {
       tls: 'mutual-optional',
       authentication: {
@@ -100,10 +103,7 @@ export async function startGround(): Promise<Ground> {
       return topic;
     },
     readTopic: (topic, count, timeoutMs) => readTopic(scene, topic, count, timeoutMs),
-    async endOf(topic) {
-      const offsets = await (await scene.kafka.admin.client()).fetchTopicOffsets(topic);
-      return offsets.reduce((sum, { offset }) => sum + Number(offset), 0);
-    },
+    endOf: (topic) => endOf(scene, topic),
     committed: (group, topic) => committed(scene, group, topic),
     shareFromEarliest: (group) => shareFromEarliest(scene, group),
     write: (topic, messages) => write(scene, topic, messages),
@@ -176,6 +176,20 @@ async function readTopic(scene: Scene, topic: string, count: number, timeoutMs: 
     await consumer.disconnect();
   }
   return [...stored.values()].toSorted((left, right) => left.offset - right.offset);
+}
+
+async function endOf(scene: Scene, topic: string): Promise<number> {
+  const admin = await scene.kafka.admin.client();
+  const deadline = performance.now() + 10_000;
+  for (;;) {
+    try {
+      return (await admin.fetchTopicOffsets(topic)).reduce((sum, { offset }) => sum + Number(offset), 0);
+    } catch (error) {
+      // A topic that has just been made is not led yet.
+      if (performance.now() > deadline) throw error;
+      await pause(100);
+    }
+  }
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -34,7 +34,7 @@ export async function javaPrograms(
   const classpath = await ensureKafkaClients(library, version);
   const classes = join(folder, `${library}-${version}`);
   mkdirSync(classes, { recursive: true });
-  const files = globSync(library === 'kafka-streams' ? '**/*.java' : '*.java', { cwd: sources });
+  const files = globSync(library === 'kafka-streams' ? '{*,streams/*}.java' : '*.java', { cwd: sources });
   const compiler = await run('javac', ['-d', classes, '-cp', classpath, ...files.map((file) => join(sources, file))], {
     timeoutMs: compileTimeoutMs,
   }).catch(() => {
