@@ -208,6 +208,9 @@ describe('two workers', () => {
   });
 
   test('one is killed under load: only its connections notice, nothing is lost or doubled, and another takes its place', async (t) => {
+    const open = async (): Promise<number> =>
+      (await metric(/^sluice_worker_connections\{/)).reduce((sum, count) => sum + count, 0);
+    await until('the connections before are gone', async () => (await open()) === 0);
     const clients = await connections(8, 'bystander');
     const load = await producing('payments');
     await sleep(1_500);
