@@ -28,9 +28,9 @@ export type RunColumn = Exclude<Column, 'classic'>;
 /** A few minutes, without what has to be built: each library and each kind of cell once. */
 const shortCells: Readonly<Record<string, readonly RunColumn[]>> = {
   java: ['OIDC', 'KIP-848', 'transactions'],
-  'confluent-python': ['OIDC', 're-auth', 'share', 'admin'],
+  'confluent-python': ['OIDC', 're-auth', 'share', 'transactions', 'admin'],
   kcat: ['mTLS'],
-  kafkajs: ['callback', 'transactions'],
+  kafkajs: ['callback'],
   platformatic: ['KIP-848'],
   'kafka-python': ['mTLS'],
   'kafka-python-2': ['PLAIN'],
