@@ -7,10 +7,12 @@ const file = new URL('../../src/audit/retention/retention.test.ts', import.meta.
 
 test('no byte of what retention left can be changed without being found', () => {
   const short = process.env['SLUICE_LONG_BUDGET'] === 'short';
+  // Else it would take itself for a part of this run, and do nothing.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const output = execFileSync(
     process.execPath,
     ['--test', '--test-reporter=tap', '--test-name-pattern=changes no byte', file],
-    { encoding: 'utf8', env: { ...process.env, NODE_TEST_CONTEXT: '', SLUICE_FLIP_ALL: short ? '0' : '1' } },
+    { encoding: 'utf8', env: { ...env, SLUICE_FLIP_ALL: short ? '0' : '1' } },
   );
   assert.match(output, /# pass 1\n/);
 });

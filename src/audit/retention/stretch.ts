@@ -22,7 +22,7 @@ interface OpenSegment {
   readonly first: number;
   entries: number;
   firstTime: string;
-  lastTime: string;
+  last: Buffer | null;
 }
 
 export class Stretch {
@@ -65,7 +65,7 @@ export class Stretch {
   }
 
   begin(name: string): void {
-    this.#open = { name, first: this.#roots.end, entries: 0, firstTime: '', lastTime: '' };
+    this.#open = { name, first: this.#roots.end, entries: 0, firstTime: '', last: null };
   }
 
   line(line: Buffer): void {
@@ -74,17 +74,17 @@ export class Stretch {
     const index = this.#roots.end;
     this.#roots.append(leafHash(line));
     segment.entries += 1;
-    const entry = parseEntry(line);
-    if (segment.firstTime === '') segment.firstTime = entry?.time ?? '';
-    segment.lastTime = entry?.time ?? segment.lastTime;
-    this.#begin(segment.name, entry?.id.slice(0, entry.id.lastIndexOf('.')) ?? '');
-    if (entry !== null && told.some((needle) => line.includes(needle))) this.#tell(entry.type, entry.data, index);
+    if (segment.entries === 1) this.#beginSegment(segment, line);
+    segment.last = line;
+    const entry = told.some((needle) => line.includes(needle)) ? parseEntry(line) : null;
+    if (entry !== null) this.#tell(entry.type, entry.data, index);
     if (this.#anchors.has(this.#roots.end)) this.#cut();
   }
 
   end(bytes: number, sha256: string): void {
     if (this.#open === null) return;
-    const { name, first, entries, firstTime, lastTime } = this.#open;
+    const { name, first, entries, firstTime, last } = this.#open;
+    const lastTime = last === null ? '' : (parseEntry(last)?.time ?? '');
     this.#begin(name, '');
     this.#segments.push({
       name,
@@ -123,6 +123,12 @@ export class Stretch {
       sessions: sessions.slice(0, sessionsMax),
       sessions_more: Math.max(0, sessions.length - sessionsMax),
     };
+  }
+
+  #beginSegment(segment: OpenSegment, line: Buffer): void {
+    const entry = parseEntry(line);
+    segment.firstTime = entry?.time ?? '';
+    this.#begin(segment.name, entry?.id.slice(0, entry.id.lastIndexOf('.')) ?? '');
   }
 
   /** Counts the oldest of the list instead of listing them. */
