@@ -136,7 +136,7 @@ export const ruleSet: IFlattenedRuleSet = {
 };
 
 function importsOf(one: Part): IForbiddenRuleType {
-  const allowed = [one.name, ...one.imports].map((name) => inside(name));
+  const allowed = [insideOnly(one), ...one.imports.map((name) => inside(name))];
   const mayStart = rootImporters.includes(one.name);
   const listed = [...one.imports, ...(mayStart ? ['main'] : [])];
   return {
@@ -189,6 +189,14 @@ function ownedBy(one: Part): { path: string; pathNot: string[] } {
 
 function nested(one: Part): string[] {
   return parts.filter(({ name }) => name.startsWith(`${one.name}/`)).map(({ name }) => inside(name));
+}
+
+/** A part within it that it may not import is not its own. */
+function insideOnly(one: Part): string {
+  const others = parts
+    .filter(({ name }) => name.startsWith(`${one.name}/`) && !one.imports.includes(name))
+    .map(({ name }) => `${name.slice(one.name.length + 1)}/`);
+  return others.length === 0 ? inside(one.name) : `${inside(one.name)}(?!${others.join('|')})`;
 }
 
 function inside(name: string): string {
