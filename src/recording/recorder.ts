@@ -53,7 +53,12 @@ export class Recorder implements SessionRecorder {
 
   record(obligation: RecordObligation, item: RecordedItem): void {
     const nowMs = this.#parts.clock.nowMs();
-    if (this.#closed || this.#failure !== null) return this.#lose(item, this.#failure ?? 'the session was over');
+    if (this.#closed || this.#failure !== null) {
+      this.#lose(item, this.#failure ?? 'the session was over');
+      // Nobody ticks any more.
+      if (this.#closed) this.#tellLost();
+      return;
+    }
     if (this.#parts.pool.bytes > recordingQueueBytesHardMax) {
       const cause = 'too much waits for the disk';
       if (this.#parts.mode === 'strict') this.#writer(obligation, nowMs)?.fail(cause);

@@ -195,6 +195,19 @@ describe('in available mode', () => {
   });
 });
 
+describe('after the end', () => {
+  it('what still flows is told to be lost, and not kept silently nowhere', async (t) => {
+    const b = await bench(t);
+    const recorder = b.recorder();
+    recorder.record(full, delivered('a'));
+    recorder.close();
+    recorder.record(full, delivered('late', 2));
+    await b.recordings.close();
+    assert.ok(b.told.includes('lost 1 items 2 records: the session was over'), b.told.join());
+    assert.equal((await readAll(b, await only(b.stored()))).read.length, 1);
+  });
+});
+
 describe('erasing', () => {
   it('takes the key and the segments; the header stays and says so', async (t) => {
     const b = await bench(t);
