@@ -31,8 +31,6 @@ export interface KafkaOptions {
   autoCreateTopics?: boolean;
   /** Folders and jars behind Kafka's own, for classes that `config` names. */
   classpath?: readonly string[];
-  /** Folders and jars behind Kafka's own, for classes that `config` names. */
-  classpath?: readonly string[];
   /** Further broker properties; they win over ours. */
   config?: Readonly<Record<string, string>>;
   /** Default 4.2.1, or `SLUICE_KAFKA_VERSION`. */

@@ -107,6 +107,13 @@ describe('a configuration that holds', () => {
         windowMs: 10_000,
         checkpoint: { everyMs: 10_000, entries: 1_000, keyFile: join(folder, 'audit-key') },
       },
+      recording: {
+        directory: join(folder, 'recordings'),
+        keyFile: join(folder, 'recordings-key'),
+        mode: 'strict',
+        segmentBytesMax: 67_108_864,
+        freeBytesMin: 268_435_456,
+      },
       telemetry: { listen: { host: '127.0.0.1', port: 9464 }, logLevel: 'info' },
       drainTimeoutMs: 30_000,
     });

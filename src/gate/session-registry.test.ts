@@ -29,8 +29,8 @@ interface Bench {
   readonly registry: SessionRegistry;
   nowMs: number;
   /** A gate as a worker has it. */
-  worker(number: number): RunningGate;
-  codes(): string[];
+  readonly worker: (number: number) => RunningGate;
+  readonly codes: () => string[];
 }
 
 /** Real gates, one per worker, on one registry. */
