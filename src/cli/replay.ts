@@ -45,7 +45,7 @@ async function show(open: OpenSession, cluster: ClusterClient | null, options: R
     if (kept.kind === 'batch') shown += kept.records.length;
     if (shown >= limit) break;
   }
-  process.stderr.write(`${shown} records\n`);
+  process.stderr.write(`${shown} record${shown === 1 ? '' : 's'}\n`);
   return tellStandings(open);
 }
 

@@ -58,12 +58,19 @@ export async function driveInto(units: AsyncIterable<Unit>, options: IntoOptions
 
 async function begin({ cluster, planDigest, topic }: IntoOptions): Promise<Cursor> {
   const link = await cluster.link();
-  const answer = await link.ask('InitProducerId', versions.InitProducerId, {
-    transactionalId: null,
-    transactionTimeoutMs: 0x7fffffff,
-    producerId: -1n,
-    producerEpoch: -1,
-  });
+  const ask = () =>
+    link.ask('InitProducerId', versions.InitProducerId, {
+      transactionalId: null,
+      transactionTimeoutMs: 0x7fffffff,
+      producerId: -1n,
+      producerEpoch: -1,
+    });
+  let answer = await ask();
+  // A broker that never gave an id before has to fetch a block of them first.
+  for (let tries = 1; answer.errorCode === errorCodes.COORDINATOR_LOAD_IN_PROGRESS && tries < triesMax; tries += 1) {
+    await new Promise((resolve) => setTimeout(resolve, retryMs));
+    answer = await ask();
+  }
   if (answer.errorCode !== 0) throw refused(topic, answer.errorCode, 'no producer id was given');
   const { producerId, producerEpoch } = answer;
   return {
