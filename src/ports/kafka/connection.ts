@@ -220,7 +220,8 @@ export class ClientConnection {
   #signal(): void {
     if (this.#serving || this.#closed) return;
     if (this.#drained) this.close(this.#drainReason);
-    else if (this.#ended || this.#readPaused || this.#frames.unreadBytes > 0) this.#goOn();
+    // A frame that has come whole may wait without a byte behind it.
+    else if (this.#ended || this.#readPaused || !this.#frames.empty) this.#goOn();
   }
 
   #handle(frame: Buffer): Promise<void> | null {
