@@ -144,7 +144,7 @@ async function killRepeatedly(): Promise<void> {
       const report = await verifyLog(join(folder, 'audit'), { keys: [key], known });
       const findings = JSON.stringify(report.findings.filter(({ reported }) => !reported));
       // Killed between writing its key and signing its first checkpoint, a log has nothing yet that proves it.
-      const expected = report.checkpoints === 0 && known === null ? 'unproved' : 'intact';
+      const expected: string = report.checkpoints === 0 && known === null ? 'unproved' : 'intact';
       assert.equal(report.integrity, expected, `round ${round}: ${findings}`);
       assert.notEqual(report.completeness, 'incomplete', `round ${round}: ${findings}`);
       interrupted = report.findingsTotal;
