@@ -14,24 +14,10 @@ import { createGate } from '../src/gate/gate.ts';
 import type { GateSession, RunningGate } from '../src/gate/gate.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { silentLogger } from '../src/lib/logger.ts';
-import type { Decision } from '../src/model/decision.ts';
 import type { Principal } from '../src/model/principal.ts';
 import type { ClientFacts } from '../src/model/session.ts';
-import type { PolicySet } from '../src/policy/policy.ts';
+import { policies } from './load/permit-all.ts';
 
-const rule = { policy: 'payments-readers', effect: 'allow', index: 0, source: 'payments.yaml:12' } as const;
-const permit: Decision = Object.freeze({ effect: 'permit', reason: 'allowed', rule, revision: 'bench' });
-const policies: PolicySet = {
-  revision: 'bench',
-  policies: ['payments-readers'],
-  accessFor: () => ({
-    revision: 'bench',
-    decide: () => permit,
-    decideAny: () => permit,
-    settled: () => true,
-    stretch: () => permit,
-  }),
-};
 const credential = { type: 'jwt', id: 'jti-1' } as const;
 const principal: Principal = {
   kind: 'job',

@@ -10,24 +10,10 @@ import { openAuditLog } from '../../src/audit/audit.ts';
 import { createGate } from '../../src/gate/gate.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
-import type { Decision } from '../../src/model/decision.ts';
-import type { PolicySet } from '../../src/policy/policy.ts';
+import { policies } from './permit-all.ts';
 
 const [, , directory = '', wanted = '300000'] = process.argv;
 const total = Number(wanted);
-const rule = { policy: 'payments-readers', effect: 'allow', index: 0, source: 'payments.yaml:12' } as const;
-const permit: Decision = Object.freeze({ effect: 'permit', reason: 'allowed', rule, revision: 'bench' });
-const policies: PolicySet = {
-  revision: 'bench',
-  policies: ['payments-readers'],
-  accessFor: () => ({
-    revision: 'bench',
-    decide: () => permit,
-    decideAny: () => permit,
-    settled: () => true,
-    stretch: () => permit,
-  }),
-};
 const settings = { mode: 'strict', clock: systemClock, logger: silentLogger } as const;
 const checkpoint = { everyMs: 1_000, entries: 1_000, keyFile: `${directory}.key` };
 const log = await openAuditLog({ ...settings, directory, gatewayId: 'bench', checkpoint });

@@ -1,116 +1,22 @@
 /** `sluice audit query` as its users run it: what it prints, what it leaves in the log, and what it ends with. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { auditEvent, openAuditLog } from '../audit/audit.ts';
-import { systemClock } from '../lib/clock.ts';
-import { silentLogger } from '../lib/logger.ts';
 import { filterOf } from './audit-query-filter.ts';
 import type { FilterOptions } from './audit-query-filter.ts';
 import { CommandError } from './output.ts';
+import { at, runAudit, sessionOf, writeLog } from './testing/small-log.ts';
+import type { Result } from './testing/small-log.ts';
 
-const main = fileURLToPath(new URL('sluice.ts', import.meta.url));
 let folder = '';
 let vkey = '';
-const startMs = Date.now() - 20_000;
-const at = (ms: number): string => new Date(startMs + ms).toISOString();
-const window = { start: at(0), end: at(10_000) };
-
-interface Result {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-function run(...args: readonly string[]): Promise<Result> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [main, 'audit', ...args],
-      { cwd: folder, env: { ...process.env, NO_COLOR: '1' } },
-      (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    );
-  });
-}
-
-const about = (id: string, seq: number) =>
-  ({
-    session_id: `7f1de1a4-7b52-4d0e-a0c0-${id.padEnd(12, '0')}`,
-    seq,
-    port: 'orders',
-    principal: { kind: 'user', id, issuer: 'corp', groups: ['payments-eng'] },
-    client: { address: '10.0.0.7', client_id: 'c', software: 's', mechanism: 'PLAIN', tls: true },
-    policy_revision: 'r',
-  }) as const;
-
-async function writeLog(): Promise<void> {
-  const checkpoint = { everyMs: 60_000, entries: 1_000, keyFile: join(folder, 'audit-key') };
-  const base = { directory: join(folder, 'audit'), mode: 'strict', gatewayId: 'gw', clock: systemClock } as const;
-  const log = await openAuditLog({ ...base, logger: silentLogger, checkpoint });
-  const flow = { operation: 'read', topic: 'payments', partition: 3, approximate: false } as const;
-  const amounts = { records: 1_001, records_without_offset: 0, bytes: 9, requests: 1 };
-  for (const [id, first, last] of [
-    ['a11ce', '4000', '5000'],
-    ['b0b', '5001', '9223372036854775807'],
-  ] as const) {
-    log.append(
-      auditEvent('flow.window', { ...about(id, 1), flow: { ...flow, ...amounts, ranges: [[first, last]] }, window }),
-    );
-  }
-  const authorization = {
-    granted: false,
-    operation: 'read',
-    resourceType: 'topic',
-    patternType: 'literal',
-    partition: 3,
-    reason: 'no-matching-rule',
-    rule: null,
-  } as const;
-  log.append(
-    auditEvent('operation.denied', {
-      ...about('=cmd', 1),
-      authorization: { ...authorization, resourceName: 'payments' },
-      request: 'Fetch v17',
-      count: 1,
-    }),
-  );
-  log.append(
-    auditEvent('operation.denied', {
-      ...about('b0b', 2),
-      authorization: { ...authorization, operation: 'commit', resourceType: 'group', resourceName: 'billing' },
-      request: 'x',
-      count: 1,
-    }),
-  );
-  for (const [id, seq] of [
-    ['a11ce', 2],
-    ['b0b', 3],
-    ['=cmd', 2],
-  ] as const) {
-    const counters = {
-      entries: seq,
-      connections: 1,
-      denials: 0,
-      refusals: 0,
-      flows: 0,
-      windows: 0,
-      records_read: 0,
-      records_written: 0,
-      bytes_read: 0,
-      bytes_written: 0,
-    };
-    log.append(auditEvent('session.closed', { ...about(id, seq), reason: 'left', opened_at: window.start, counters }));
-  }
-  await log.close();
-}
+const run = (...args: readonly string[]): Promise<Result> => runAudit(folder, ...args);
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-query-cli-'));
-  await writeLog();
+  await writeLog(folder);
   vkey = (await readFile(join(folder, 'audit', 'checkpoints', 'log.vkey'), 'utf8')).trim();
 });
 after(() => rm(folder, { recursive: true, force: true }));
@@ -130,7 +36,7 @@ test('says who read a record, from the command line to the entry', async () => {
   assert.deepEqual(await ids('--group', 'billing', '--principal', 'b0b', '--outcome', 'denied'), [
     'operation.denied b0b',
   ]);
-  const session = ['--session', about('a11ce', 1).session_id];
+  const session = ['--session', sessionOf('a11ce')];
   assert.deepEqual(await ids(...session, '--since', '1h', '--code', 'session.closed'), ['session.closed a11ce']);
 });
 

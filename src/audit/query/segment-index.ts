@@ -36,7 +36,7 @@ export interface IndexWork {
   readonly visit?: LineVisitor;
 }
 
-/** In the order of writing: sorted by topic the files are larger, take twice as long to make, and answer no sooner. */
+/** In the order of writing: sorted by topic the files are larger and take longer to make. */
 const format = 'FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480';
 
 /** Rows made in another way, or by another version, are not to be mixed with these. */
