@@ -1,5 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { alterUserScramCredentialsV0, Connection, metadataV12 } from '@platformatic/kafka';
+import {
+  alterUserScramCredentialsV0,
+  Connection,
+  listOffsetsV6,
+  metadataV12,
+  ResponseError,
+} from '@platformatic/kafka';
 import { Kafka, logLevel } from 'kafkajs';
 import type { AclEntry, Admin } from 'kafkajs';
 import { SluiceError } from '../src/lib/errors.ts';
@@ -48,8 +54,10 @@ export function createKafkaAdmin(addresses: readonly string[]): KafkaAdmin {
       return (await (await client()).describeCluster()).brokers.map(({ nodeId }) => nodeId);
     },
     createTopic: async (name, options) => {
+      const partitions = options?.partitions ?? 1;
       await createTopic(await client(), name, options ?? {});
-      for (const address of addresses) await knows(address, name, options?.partitions ?? 1);
+      for (const address of addresses) await knows(address, name, partitions);
+      await isLed(addresses, name, partitions);
     },
     async deleteTopic(name) {
       await (await client()).deleteTopics({ topics: [name] });
@@ -110,13 +118,8 @@ async function createTopic(admin: Admin, name: string, options: TopicOptions): P
 
 /** Each broker hears of a topic in its own time. One that is down is not waited for. */
 async function knows(address: string, topic: string, partitions: number): Promise<void> {
-  const connection = new Connection('sluice-harness');
-  const [host = '', port = ''] = address.split(':');
-  try {
-    await connection.connect(host, Number(port));
-  } catch {
-    return;
-  }
+  const connection = await reach(address);
+  if (connection === undefined) return;
   try {
     const giveUpAt = Date.now() + topicTimeoutMs;
     for (;;) {
@@ -135,6 +138,63 @@ async function knows(address: string, topic: string, partitions: number): Promis
     }
   } finally {
     await connection.close();
+  }
+}
+
+/**
+ * A broker names the leaders of a topic some milliseconds before it begins to lead. Until then it takes writes of some
+ * partitions and says NOT_LEADER_OR_FOLLOWER of others, and a producer that is not idempotent then writes the former twice.
+ */
+async function isLed(addresses: readonly string[], topic: string, partitions: number): Promise<void> {
+  const waiting = new Set(Array.from({ length: partitions }, (_, index) => index));
+  const giveUpAt = Date.now() + topicTimeoutMs;
+  for (;;) {
+    for (const address of addresses) {
+      for (const partition of await ledBy(address, topic, waiting)) waiting.delete(partition);
+    }
+    if (waiting.size === 0) return;
+    if (Date.now() > giveUpAt) {
+      throw new SluiceError(
+        'kafka-topic',
+        `No broker leads partition ${[...waiting].join(', ')} of topic ${topic} after ${topicTimeoutMs / 1000} s.`,
+      );
+    }
+    await sleep(50);
+  }
+}
+
+/** Which of these partitions the broker leads: those it has an end of. None where it is down. */
+async function ledBy(address: string, topic: string, partitions: Iterable<number>): Promise<number[]> {
+  const connection = await reach(address);
+  if (connection === undefined) return [];
+  const asked = Array.from(partitions, (partitionIndex) => ({
+    partitionIndex,
+    currentLeaderEpoch: -1,
+    timestamp: -1n,
+  }));
+  try {
+    const { topics } = await listOffsetsV6.api.async(connection, -1, 0, [{ name: topic, partitions: asked }]);
+    return (topics[0]?.partitions ?? []).map(({ partitionIndex }) => partitionIndex);
+  } catch (error) {
+    // The client throws where any partition has an error; the answer is in it.
+    if (!(error instanceof ResponseError)) throw error;
+    const { topics } = error['response'] as listOffsetsV6.ListOffsetsResponse;
+    const led = (topics[0]?.partitions ?? []).filter(({ errorCode }) => errorCode === 0);
+    return led.map(({ partitionIndex }) => partitionIndex);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Nothing where the broker is down. */
+async function reach(address: string): Promise<Connection | undefined> {
+  const connection = new Connection('sluice-harness');
+  const [host = '', port = ''] = address.split(':');
+  try {
+    await connection.connect(host, Number(port));
+    return connection;
+  } catch {
+    return undefined;
   }
 }
 

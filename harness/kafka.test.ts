@@ -48,6 +48,26 @@ async function topicsSeenBy(kafka: Kafka): Promise<string[]> {
   }
 }
 
+test('a topic that has been made takes writes of all its partitions at once', async () => {
+  const partitions = 6;
+  const producer = client(cluster.bootstrap()).producer({ retry: { retries: 0 } });
+  await producer.connect();
+  try {
+    for (let round = 0; round < 10; round += 1) {
+      const topic = `at-once-${round}`;
+      await cluster.createTopic(topic, { partitions });
+      const messages = Array.from({ length: partitions }, (_, partition) => ({ value: 'x', partition }));
+      const written = await producer.send({ topic, messages });
+      assert.deepEqual(
+        written.map(({ baseOffset }) => baseOffset),
+        Array.from({ length: partitions }, () => '0'),
+      );
+    }
+  } finally {
+    await producer.disconnect();
+  }
+});
+
 test('what is produced is consumed, in a group', async () => {
   await cluster.createTopic('orders', { partitions: 2 });
   const kafka = client(cluster.bootstrap());

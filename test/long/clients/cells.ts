@@ -142,6 +142,7 @@ export async function filledTopic(ground: Ground, what: string, count: number): 
     topic,
     Array.from({ length: count }, (_, index) => ({ key: `key-${index % 8}`, value: String(index) })),
   );
+  assert.equal(await ground.endOf(topic), count, 'records the harness wrote');
   return topic;
 }
 

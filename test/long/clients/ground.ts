@@ -143,7 +143,8 @@ async function write(
   topic: string,
   messages: readonly { readonly key: string; readonly value: string }[],
 ): Promise<void> {
-  const producer = directly(scene).producer();
+  // One that is not idempotent writes some partitions twice where another one makes it try again.
+  const producer = directly(scene).producer({ idempotent: true, maxInFlightRequests: 1 });
   await producer.connect();
   await producer.send({ topic, messages: [...messages] });
   await producer.disconnect();
