@@ -117,7 +117,7 @@ function bothWays(label: string, held: number, named: number): Row[] {
   return [
     // Every quarter of a second a session is decided about as a whole, which is the handler's.
     way('on its bytes', (arrival) => {
-      const delivered = decideFetch(payload, headerBytes, arrival);
+      const delivered = decideFetch(payload, headerBytes, payload.length, arrival);
       return delivered === null ? decoded(payload, headerBytes, arrival) : fetchVerdict(delivered);
     }),
     way('decoded', (arrival) => decoded(payload, headerBytes, arrival)),
@@ -148,7 +148,12 @@ function arrivalOf(connection: object) {
 /** The connection has a session that holds so many partitions. */
 function begin(connection: object, partitions: number): void {
   const payload = request(partitions, 0);
-  const delivered = decideFetch(payload, decodeRequestHeader(payload).headerBytes, arrivalOf(connection));
+  const delivered = decideFetch(
+    payload,
+    decodeRequestHeader(payload).headerBytes,
+    payload.length,
+    arrivalOf(connection),
+  );
   if (delivered === null) throw new Error('the session was not begun');
   void fetchVerdict(delivered).onResponse?.({
     throttleTimeMs: 0,

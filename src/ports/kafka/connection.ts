@@ -161,7 +161,7 @@ export class ClientConnection {
       this.#answers.endTurn();
       this.#serving = false;
     }
-    if (this.#drained) this.close(this.#drainReason);
+    if (this.#isDrained()) this.close(this.#drainReason);
   }
 
   /** Handles one frame; where it takes longer than this turn, nothing else is begun or read before it is done. */
@@ -194,7 +194,7 @@ export class ClientConnection {
     );
   }
 
-  get #drained(): boolean {
+  #isDrained(): boolean {
     return this.#draining && !this.#closed && !this.#handling && this.#answers.empty;
   }
 
@@ -219,7 +219,7 @@ export class ClientConnection {
 
   #signal(): void {
     if (this.#serving || this.#closed) return;
-    if (this.#drained) this.close(this.#drainReason);
+    if (this.#isDrained()) this.close(this.#drainReason);
     // A frame that has come whole may wait without a byte behind it.
     else if (this.#ended || this.#readPaused || !this.#frames.empty) this.#goOn();
   }

@@ -9,7 +9,7 @@ import { type DeliveredFetch, stillHolds } from './apis/fetch-delivery.ts';
 import { type FetchArrival, decideFetch, fetchVerdict } from './apis/fetch-fast.ts';
 import { type ForwardVerdict, RequestAccess, type SessionHolder } from './apis/handler.ts';
 import type { ConnectionParts } from './parts.ts';
-import { FetchAnswerGlance, type FrameSink, ProtocolError } from './protocol/protocol.ts';
+import { FetchAnswerGlance, type FrameSink } from './protocol/protocol.ts';
 import type { WholeTaker } from './responses.ts';
 import { StandingFlows } from './standing-flows.ts';
 import type { ResponseTaker } from './upstream-events.ts';
@@ -106,16 +106,10 @@ export class FetchLane {
     const body = bodyOf(bytes, start, end, arrival?.version ?? -1);
     if (arrival === null || body === -1) return null;
     this.#found = 0;
-    try {
-      const delivered = decideFetch(bytes.subarray(start, end), body - start, arrival);
-      if (delivered === null) return null;
-      this.#flows.carry(this.#found);
-      return new FetchTicket(this, delivered, bytes.readInt32BE(start + 4), this.#startedMs);
-    } catch (error) {
-      // The usual way finds the same, and knows what to say to it.
-      if (error instanceof ProtocolError) return null;
-      throw error;
-    }
+    const delivered = decideFetch(bytes, body, end, arrival);
+    if (delivered === null) return null;
+    this.#flows.carry(this.#found);
+    return new FetchTicket(this, delivered, bytes.readInt32BE(start + 4), this.#startedMs);
   }
 
   /** After the last `ticket` of a turn. */

@@ -29,27 +29,28 @@ export interface FetchArrival extends Pick<
 }
 
 /**
- * Decides about a request where it lies: its body begins at `headerBytes` of `payload`, whose memory must be the
+ * Decides about a request where it lies: its body is `bytes` from `start` to before `end`, memory that must be the
  * gateway's own until the request has left, for a client that makes nothing of sessions has its epoch put to -1 there.
  *
  * @returns what its answer is read with (`fetchVerdict`); `null` where the request has to be decoded and handled; nothing was decided or changed then
- * @throws ProtocolError where the request's bytes make no sense
  */
-export function decideFetch(payload: Buffer, headerBytes: number, arrival: FetchArrival): DeliveredFetch | null {
+export function decideFetch(bytes: Buffer, start: number, end: number, arrival: FetchArrival): DeliveredFetch | null {
   decision.arrive(arrival);
-  try {
-    if (!walkFetch(payload, headerBytes, arrival.version, decision) || !decision.usual) return null;
-    return decision.conclude(payload);
-  } finally {
-    decision.release();
-  }
+  const usual = walkFetch(bytes, start, end, arrival.version, decision) && decision.usual;
+  const delivered = usual ? decision.conclude(arrival, bytes) : null;
+  decision.release();
+  return delivered;
 }
+
+/** Emptying a list costs more than a usual request takes to decide, so a short one is written over. */
+const placesKeptMax = 1_024;
 
 /** One for all requests: each is decided within a call. */
 class Decision implements FetchRequestVisitor {
   /** Whether what was seen so far can go on as it came. */
   usual = true;
   #arrival: FetchArrival | null = null;
+  #byId = false;
   #sessions: FetchSessions | null = null;
   /** The session that the request goes on with. */
   #session: FetchSession | null = null;
@@ -64,12 +65,15 @@ class Decision implements FetchRequestVisitor {
   /** What the request names beyond what is held: of each partition its topic's key, and its index. */
   readonly #keys: string[] = [];
   readonly #partitions: number[] = [];
+  #count = 0;
   readonly #forgottenKeys: string[] = [];
   readonly #forgottenPartitions: number[] = [];
+  #forgottenCount = 0;
 
   arrive(arrival: FetchArrival): void {
     this.usual = true;
     this.#arrival = arrival;
+    this.#byId = arrival.version >= topicIdVersion;
     this.#sessions = fetchSessions(arrival.connection);
     this.#session = null;
     this.#held = null;
@@ -83,7 +87,7 @@ class Decision implements FetchRequestVisitor {
     const sessions = this.#sessions;
     const arrival = this.#arrival;
     if (sessions === null || arrival === null) return;
-    const byId = arrival.version >= topicIdVersion;
+    const byId = this.#byId;
     if (isFull(sessionEpoch)) {
       if (sessionId !== 0 && !sessions.gave(sessionId)) this.usual = false;
       if (!this.#begins(sessions)) this.#held = sessions.permitted(byId, arrival.access.session);
@@ -110,8 +114,9 @@ class Decision implements FetchRequestVisitor {
       this.usual = false;
       return;
     }
-    this.#keys.push(this.#key);
-    this.#partitions.push(index);
+    this.#keys[this.#count] = this.#key;
+    this.#partitions[this.#count] = index;
+    this.#count += 1;
   }
 
   forgottenTopic(name: string, topicId: string): void {
@@ -119,16 +124,17 @@ class Decision implements FetchRequestVisitor {
   }
 
   forgottenPartition(index: number): void {
-    this.#forgottenKeys.push(this.#key);
-    this.#forgottenPartitions.push(index);
+    this.#forgottenKeys[this.#forgottenCount] = this.#key;
+    this.#forgottenPartitions[this.#forgottenCount] = index;
+    this.#forgottenCount += 1;
   }
 
-  conclude(payload: Buffer): DeliveredFetch | null {
-    const arrival = this.#arrival;
+  conclude(arrival: FetchArrival, bytes: Buffer): DeliveredFetch | null {
     const sessions = this.#sessions;
-    if (arrival === null || sessions === null || !this.#fits) return null;
     const session = this.#session;
+    if (sessions === null) return null;
     if (session !== null) {
+      if (session.size + this.#count > fetchSessionPartitionsMax) return null;
       this.#bring(session);
       sessions.used(session);
       return deliveredOf(arrival, goingOn(sessions, session));
@@ -140,7 +146,7 @@ class Decision implements FetchRequestVisitor {
       return deliveredOf(arrival, beginning(sessions, begun));
     }
     sessions.boundPermitted();
-    if (this.#epoch === initialEpoch) payload.writeInt32BE(finalEpoch, this.#epochAt);
+    if (this.#epoch === initialEpoch) bytes.writeInt32BE(finalEpoch, this.#epochAt);
     return deliveredOf(arrival, null);
   }
 
@@ -151,10 +157,10 @@ class Decision implements FetchRequestVisitor {
     this.#session = null;
     this.#held = null;
     this.#heldPartitions = undefined;
-    this.#keys.length = 0;
-    this.#partitions.length = 0;
-    this.#forgottenKeys.length = 0;
-    this.#forgottenPartitions.length = 0;
+    if (this.#count > placesKeptMax) this.#keys.length = this.#partitions.length = 0;
+    if (this.#forgottenCount > placesKeptMax) this.#forgottenKeys.length = this.#forgottenPartitions.length = 0;
+    this.#count = 0;
+    this.#forgottenCount = 0;
   }
 
   /** Whether the request begins a session, if it is not too large for one. */
@@ -162,19 +168,11 @@ class Decision implements FetchRequestVisitor {
     return this.#epoch === initialEpoch && sessions.worthwhile;
   }
 
-  get #byId(): boolean {
-    return (this.#arrival?.version ?? 0) >= topicIdVersion;
-  }
-
-  get #fits(): boolean {
-    return this.#session === null || this.#session.size + this.#partitions.length <= fetchSessionPartitionsMax;
-  }
-
   #bring(session: FetchSession): void {
-    for (let at = 0; at < this.#partitions.length; at += 1) {
+    for (let at = 0; at < this.#count; at += 1) {
       session.granted.add(this.#keys[at] ?? '', this.#partitions[at] ?? 0);
     }
-    for (let at = 0; at < this.#forgottenPartitions.length; at += 1) {
+    for (let at = 0; at < this.#forgottenCount; at += 1) {
       session.forget(this.#forgottenKeys[at] ?? '', this.#forgottenPartitions[at] ?? 0);
     }
   }

@@ -1,5 +1,4 @@
 import { arrayLengthMax, messageElementsMax } from '../../../lib/limits.ts';
-import type { NameCache } from './name-cache.ts';
 import { textOf } from './name-cache.ts';
 import type { ProtocolErrorCode } from './protocol-error.ts';
 import { ProtocolError } from './protocol-error.ts';
@@ -129,19 +128,6 @@ export class ByteReader {
   compactNullableString(): string | null {
     const length = this.uvarint() - 1;
     return length === -1 ? null : this.#text(length);
-  }
-
-  /** As `string` and `compactString`, the same string for the same bytes where `names` remembers it. */
-  rememberedString(names: NameCache, compact: boolean): string {
-    const length = this.#present(compact ? this.uvarint() - 1 : this.int16());
-    if (length > stringBytesMax) throw this.error('bad-length', `a string of ${length} bytes`);
-    const start = this.#span(length);
-    return this.#strict(names.text(this.#bytes, start, this.position));
-  }
-
-  /** As `uuid`, the same string for the same bytes where `names` remembers it. */
-  rememberedUuid(names: NameCache): string {
-    return names.uuid(this.#bytes, this.#advance(uuidBytes));
   }
 
   /** As `nullableString`, but bytes that are not UTF-8 become U+FFFD: only for text that decides nothing. */

@@ -10,10 +10,9 @@
  *
  * [tags] and compact lengths from version 12 on. Consumers send no tag; what does is for the decoder.
  */
-import { ByteReader } from './byte-reader.ts';
-import { topicNames } from './name-cache.ts';
-import { ProtocolError } from './protocol-error.ts';
-import { uuidBytes, zeroUuid } from './values.ts';
+import { arrayLengthMax, messageElementsMax } from '../../../lib/limits.ts';
+import { GlanceReader } from './glance-reader.ts';
+import { zeroUuid } from './values.ts';
 
 /**
  * Is told what a request holds, in its order. Nothing of it may be acted upon before the walk has ended, and only where
@@ -23,7 +22,7 @@ export interface FetchRequestVisitor {
   /**
    * Before version 7 there are no sessions: id 0 and epoch -1.
    * @param replicaId -1 from version 15 on, where it is a tag
-   * @param epochAt where the epoch's four bytes lie in the payload; -1 before version 7
+   * @param epochAt where the epoch's four bytes lie; -1 before version 7
    */
   begin(replicaId: number, sessionId: number, sessionEpoch: number, epochAt: number): void;
   /** The same string for the same name, mostly. From version 13 on the name is empty, before it the id is `zeroUuid`. */
@@ -39,16 +38,13 @@ const versionMax = 18;
 const indexBytes = 4;
 
 interface Layout {
-  readonly label: string;
   readonly flexible: boolean;
   readonly topicIds: boolean;
   readonly replicaId: boolean;
   readonly sessions: boolean;
   readonly rack: boolean;
-  readonly topicBytesMin: number;
   /** Without tags. */
   readonly partitionBytes: number;
-  readonly partitionBytesMin: number;
 }
 
 const layouts: readonly Layout[] = Array.from({ length: versionMax - versionMin + 1 }, (_, index) =>
@@ -56,55 +52,50 @@ const layouts: readonly Layout[] = Array.from({ length: versionMax - versionMin 
 );
 
 function layoutOf(version: number): Layout {
-  const flexible = version >= 12;
-  const topicIds = version >= 13;
-  const tagBytes = flexible ? 1 : 0;
-  const lengthBytes = flexible ? 1 : 4;
-  const nameBytes = flexible ? 1 : 2;
   const sinceVersion = (first: number, bytes: number): number => (version >= first ? bytes : 0);
-  const partitionBytes = 16 + sinceVersion(5, 8) + sinceVersion(9, 4) + sinceVersion(12, 4);
   return {
-    label: `FetchRequest v${version}`,
-    flexible,
-    topicIds,
+    flexible: version >= 12,
+    topicIds: version >= 13,
     replicaId: version <= 14,
     sessions: version >= 7,
     rack: version >= 11,
-    topicBytesMin: (topicIds ? uuidBytes : nameBytes) + lengthBytes + tagBytes,
-    partitionBytes,
-    partitionBytesMin: partitionBytes + tagBytes,
+    partitionBytes: 16 + sinceVersion(5, 8) + sinceVersion(9, 4) + sinceVersion(12, 4),
   };
 }
 
+// One for all: a request is walked within a call.
+const reader = new GlanceReader();
+/** How many topics and partitions the request may still name. */
+let elementsLeft = 0;
+
 /**
- * Walks a request's body from `offset`, the header's `headerBytes`, to the end, and takes exactly what `decodeRequest`
- * does. Throws `ProtocolError`.
+ * Walks a request's body, the bytes from `start` to before `end`. What it takes `decodeRequest` reads the same.
  *
- * @returns false, and stops, where the request has a tag: the decoder knows what it means
+ * @returns false, and stops, where the request is not a usual one: the decoder knows what it means, or what is wrong with it
  */
-export function walkFetch(payload: Buffer, offset: number, version: number, visitor: FetchRequestVisitor): boolean {
+export function walkFetch(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  version: number,
+  visitor: FetchRequestVisitor,
+): boolean {
   const layout = layouts[version - versionMin];
-  if (layout === undefined) {
-    throw new ProtocolError('unsupported-version', 0, `FetchRequest has no version ${version} here`);
-  }
-  const reader = new ByteReader(payload, offset, layout.label);
-  walkHead(reader, layout, visitor);
-  const { flexible } = layout;
-  for (let left = presentCount(reader, flexible, layout.topicBytesMin); left > 0; left -= 1) {
-    if (!walkTopic(reader, layout, visitor)) return false;
-  }
+  if (layout === undefined) return false;
+  reader.begin(bytes, start, end);
+  elementsLeft = messageElementsMax;
+  walkHead(layout, visitor);
+  for (let left = countOf(layout); left > 0 && reader.usual; left -= 1) walkTopic(layout, visitor);
   if (layout.sessions) {
-    for (let left = presentCount(reader, flexible, layout.topicBytesMin); left > 0; left -= 1) {
-      if (!walkForgotten(reader, layout, visitor)) return false;
-    }
+    for (let left = countOf(layout); left > 0 && reader.usual; left -= 1) walkForgotten(layout, visitor);
   }
-  if (layout.rack) reader.rememberedString(topicNames, flexible);
-  if (flexible && reader.uvarint() !== 0) return false;
-  reader.finish();
-  return true;
+  if (layout.rack) reader.name(layout.flexible);
+  reader.noTags(layout.flexible);
+  reader.release();
+  return reader.usual && reader.at === end;
 }
 
-function walkHead(reader: ByteReader, layout: Layout, visitor: FetchRequestVisitor): void {
+function walkHead(layout: Layout, visitor: FetchRequestVisitor): void {
   const replicaId = layout.replicaId ? reader.int32() : -1;
   // maxWaitMs, minBytes, maxBytes, isolationLevel.
   reader.skip(13);
@@ -113,35 +104,34 @@ function walkHead(reader: ByteReader, layout: Layout, visitor: FetchRequestVisit
     return;
   }
   const sessionId = reader.int32();
-  const epochAt = reader.position;
-  visitor.begin(replicaId, sessionId, reader.int32(), epochAt);
+  const epochAt = reader.at;
+  const sessionEpoch = reader.int32();
+  if (reader.usual) visitor.begin(replicaId, sessionId, sessionEpoch, epochAt);
 }
 
-function walkTopic(reader: ByteReader, layout: Layout, visitor: FetchRequestVisitor): boolean {
-  const { flexible } = layout;
-  if (layout.topicIds) visitor.topic('', reader.rememberedUuid(topicNames));
-  else visitor.topic(reader.rememberedString(topicNames, flexible), zeroUuid);
-  for (let left = presentCount(reader, flexible, layout.partitionBytesMin); left > 0; left -= 1) {
+function walkTopic(layout: Layout, visitor: FetchRequestVisitor): void {
+  if (layout.topicIds) visitor.topic('', reader.uuid());
+  else visitor.topic(reader.name(layout.flexible), zeroUuid);
+  for (let left = countOf(layout); left > 0 && reader.usual; left -= 1) {
     const index = reader.int32();
     reader.skip(layout.partitionBytes - indexBytes);
-    if (flexible && reader.uvarint() !== 0) return false;
+    reader.noTags(layout.flexible);
     visitor.partition(index);
   }
-  return !flexible || reader.uvarint() === 0;
+  reader.noTags(layout.flexible);
 }
 
-function walkForgotten(reader: ByteReader, layout: Layout, visitor: FetchRequestVisitor): boolean {
-  const { flexible } = layout;
-  if (layout.topicIds) visitor.forgottenTopic('', reader.rememberedUuid(topicNames));
-  else visitor.forgottenTopic(reader.rememberedString(topicNames, flexible), zeroUuid);
-  for (let left = presentCount(reader, flexible, indexBytes); left > 0; left -= 1) {
-    visitor.forgottenPartition(reader.int32());
-  }
-  return !flexible || reader.uvarint() === 0;
+function walkForgotten(layout: Layout, visitor: FetchRequestVisitor): void {
+  if (layout.topicIds) visitor.forgottenTopic('', reader.uuid());
+  else visitor.forgottenTopic(reader.name(layout.flexible), zeroUuid);
+  for (let left = countOf(layout); left > 0 && reader.usual; left -= 1) visitor.forgottenPartition(reader.int32());
+  reader.noTags(layout.flexible);
 }
 
-function presentCount(reader: ByteReader, compact: boolean, elementBytesMin: number): number {
-  const count = reader.count(compact, elementBytesMin);
-  if (count === -1) throw reader.error('bad-value', 'a null array where this version has none');
+function countOf(layout: Layout): number {
+  const count = reader.length(layout.flexible);
+  elementsLeft -= count;
+  // The decoder's own bound is on what one message names together.
+  if (count > arrayLengthMax || elementsLeft < 0) reader.usual = false;
   return count;
 }

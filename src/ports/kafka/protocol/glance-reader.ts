@@ -1,3 +1,4 @@
+import { stringBytesMax } from './byte-reader.ts';
 import { topicNames } from './name-cache.ts';
 import { uuidBytes } from './values.ts';
 
@@ -100,10 +101,20 @@ export class GlanceReader {
 
   /** What a topic is called by: the same string for the same bytes, mostly. */
   topicKey(ids: boolean, compact: boolean): string {
-    const length = ids ? uuidBytes : compact ? this.uvarint() - 1 : this.int16();
+    return ids ? this.uuid() : this.name(compact);
+  }
+
+  uuid(): string {
+    const at = this.#take(uuidBytes);
+    return at === -1 ? '' : topicNames.uuid(this.#bytes, at);
+  }
+
+  /** A string; null is unusual, and so is what is not UTF-8. */
+  name(compact: boolean): string {
+    const length = compact ? this.uvarint() - 1 : this.int16();
     const at = this.#take(length);
     if (at === -1) return '';
-    if (ids) return topicNames.uuid(this.#bytes, at);
+    if (length > stringBytesMax) this.usual = false;
     const name = topicNames.text(this.#bytes, at, at + length);
     if (name === null) this.usual = false;
     return name ?? '';
