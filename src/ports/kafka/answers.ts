@@ -73,6 +73,7 @@ export class AnswerQueue {
   /** The last of those dropped that began at one time, and how many they are: metrics hear of them together. */
   #dropped: Place | null = null;
   #droppedCount = 0;
+  #answeredAtMs = performance.now();
 
   /**
    * @param onChange called after answers have left: there is room again
@@ -87,6 +88,11 @@ export class AnswerQueue {
 
   get length(): number {
     return this.#places.length;
+  }
+
+  /** When an answer left last, by `performance.now()`. */
+  get answeredAtMs(): number {
+    return this.#answeredAtMs;
   }
 
   get empty(): boolean {
@@ -134,7 +140,8 @@ export class AnswerQueue {
 
   #countDropped(): void {
     const { api, version, startedMs } = this.#dropped ?? nobody;
-    const tookMs = performance.now() - startedMs;
+    this.#answeredAtMs = performance.now();
+    const tookMs = this.#answeredAtMs - startedMs;
     this.#observer.requestHandled(this.#port, api, version, 'forwarded', tookMs, this.#droppedCount);
     this.#dropped = null;
     this.#droppedCount = 0;
@@ -169,6 +176,7 @@ export class AnswerQueue {
 
   flush(): void {
     const nowMs = performance.now();
+    this.#answeredAtMs = nowMs;
     this.#outlet.hold();
     for (let head = this.#places[0]; head !== undefined && head.parts !== null; head = this.#places[0]) {
       this.#places.shift();

@@ -94,9 +94,7 @@ export class ClientConnection {
   #listen(): void {
     const socket = this.#socket;
     socket.setNoDelay(true);
-    socket.setTimeout(this.#parts.settings.idleTimeoutMs, () => {
-      if (this.#answers.empty) this.close('idle');
-    });
+    socket.setTimeout(this.#parts.settings.idleTimeoutMs, () => this.#silent());
     this.#arrival.reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
     // A socket from which a PROXY header was read has been paused.
     socket.resume();
@@ -110,6 +108,14 @@ export class ClientConnection {
       if (this.#ended) this.#signal();
       else this.close(clientClosed);
     });
+  }
+
+  /** Nothing has come for a while; of what leaves the socket's timer does not know. */
+  #silent(): void {
+    const { idleTimeoutMs } = this.#parts.settings;
+    const unansweredMs = performance.now() - this.#answers.answeredAtMs;
+    if (this.#answers.empty && unansweredMs >= idleTimeoutMs / 2) this.close('idle');
+    else this.#socket.setTimeout(idleTimeoutMs);
   }
 
   #onBytes(bytes: Buffer, borrowed: boolean): void {

@@ -16,6 +16,7 @@ import type { Arrival, ConnectionParts } from './parts.ts';
 import { parseProxyHeader } from './proxy-protocol.ts';
 import { type Reader, detectTakeOver, readChunks, takeOver } from './reads.ts';
 import { contextOf, digestOf, readServerFiles } from './server-tls.ts';
+import { detectDirectWrites } from './writes.ts';
 
 const backlog = 1_024;
 const certificatesCheckedEveryMs = 5_000;
@@ -68,6 +69,7 @@ export class Listener {
   async prepare(): Promise<void> {
     const { listen } = this.#parts.settings;
     if (listen.tls !== undefined) await this.#startTls(listen.tls);
+    await detectDirectWrites();
     this.#readsDirectly = listen.tls === undefined && listen.proxyProtocol === 'off' && (await detectTakeOver());
   }
 

@@ -1,22 +1,31 @@
 /** The writing end of a socket: parts that lie side by side in memory leave as one, and a turn's parts in one call. */
 import type { Socket } from 'node:net';
+import { DirectWriter } from './writes.ts';
 
 export class Outlet {
   readonly #socket: Socket;
+  readonly #direct: DirectWriter | null;
   readonly #onFlushed: () => void;
   /** The part that is gathered: views of one chunk, each beginning where the one before ends. */
   #run: Buffer | null = null;
   #holds = 0;
+  /** The stream gathers parts of this turn, since they lie apart. */
+  #corked = false;
+  /** Somebody saw bytes that had not left, and may wait for them. */
+  #awaited = false;
 
-  /** @param onFlushed called when everything written has left, also where it left at once */
+  /** @param onFlushed called when everything has left that somebody saw waiting, and now and then besides */
   constructor(socket: Socket, onFlushed: () => void) {
     this.#socket = socket;
     this.#onFlushed = onFlushed;
+    this.#direct = DirectWriter.on(socket, () => this.#sent());
   }
 
   /** Bytes that have not left yet: whoever lent their memory must leave it alone while there are any. */
   get unsentBytes(): number {
-    return this.#socket.writableLength + (this.#run?.length ?? 0);
+    const unsent = this.#socket.writableLength + (this.#run?.length ?? 0) + (this.#direct?.pendingBytes ?? 0);
+    if (unsent > 0) this.#awaited = true;
+    return unsent;
   }
 
   write(part: Buffer): void {
@@ -24,7 +33,7 @@ export class Outlet {
     if (run !== null && run.buffer === part.buffer && run.byteOffset + run.length === part.byteOffset) {
       this.#run = Buffer.from(run.buffer, run.byteOffset, run.length + part.length);
     } else {
-      this.#flushRun();
+      if (run !== null) this.#gather();
       this.#run = part;
     }
     if (this.#holds === 0) this.#flushRun();
@@ -32,7 +41,6 @@ export class Outlet {
 
   /** From here to `release` nothing leaves. */
   hold(): void {
-    if (this.#holds === 0) this.#socket.cork();
     this.#holds += 1;
   }
 
@@ -40,7 +48,8 @@ export class Outlet {
     this.#holds -= 1;
     if (this.#holds > 0) return;
     this.#flushRun();
-    this.#socket.uncork();
+    if (this.#corked) this.#socket.uncork();
+    this.#corked = false;
   }
 
   /** Hands over what was gathered, held or not: before the socket is ended. */
@@ -48,14 +57,27 @@ export class Outlet {
     this.#flushRun();
   }
 
+  /** Another part follows that lies elsewhere. */
+  #gather(): void {
+    if (!this.#corked) this.#socket.cork();
+    this.#corked = true;
+    this.#flushRun();
+  }
+
   #flushRun(): void {
     const run = this.#run;
     if (run === null) return;
     this.#run = null;
-    if (this.#socket.writable) this.#socket.write(run, this.#written);
+    if (!this.#socket.writable) return;
+    if (this.#corked || this.#direct?.write(run) !== true) this.#socket.write(run, this.#written);
+    else if (this.#awaited && this.#direct.pendingBytes === 0) process.nextTick(this.#written);
   }
 
-  readonly #written = (): void => {
-    if (this.#socket.writableLength === 0) this.#onFlushed();
-  };
+  readonly #written = (): void => this.#sent();
+
+  #sent(): void {
+    if (this.#socket.writableLength > 0 || (this.#direct?.pendingBytes ?? 0) > 0) return;
+    this.#awaited = false;
+    this.#onFlushed();
+  }
 }

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { Outlet } from './outlet.ts';
+import { DirectWriter, detectDirectWrites } from './writes.ts';
+
+const partBytesMax = 200_000;
+
+/** The two ends of a connection; what has come to `client` is told by `received`. */
+async function pair(t: TestContext): Promise<{ socket: Socket; client: Socket; received: () => Buffer }> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const accepted = once(server, 'connection');
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [socket] = (await accepted) as [Socket];
+  const chunks: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => chunks.push(chunk));
+  socket.on('error', () => {});
+  t.after(() => {
+    for (const end of [socket, client]) end.destroy();
+    server.close();
+  });
+  return { socket, client, received: () => Buffer.concat(chunks) };
+}
+
+/** Unlike `once`, also where an error comes first. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
+}
+
+test('nothing is written past a stream before that was tried on this Node', async (t) => {
+  const { socket } = await pair(t);
+  assert.equal(
+    DirectWriter.on(socket, () => {}),
+    null,
+  );
+});
+
+test('this Node allows it', async () => {
+  assert.equal(await detectDirectWrites(), true);
+});
+
+test('bytes that leave at once are not pending, and what the other end does not take is until it did', async (t) => {
+  const { socket, client, received } = await pair(t);
+  let sent = 0;
+  const writer = DirectWriter.on(socket, () => (sent += 1));
+  assert.ok(writer !== null);
+  client.pause();
+  assert.equal(writer.write(Buffer.from('at once ')), true);
+  assert.deepEqual([writer.pendingBytes, sent], [0, 0]);
+  const much = randomBytes(20_000_000);
+  assert.equal(writer.write(much), true);
+  assert.equal(writer.pendingBytes, much.length);
+  assert.equal(writer.write(Buffer.from(' behind')), true);
+  client.resume();
+  while (writer.pendingBytes > 0) await sleep(5);
+  assert.equal(sent, 2);
+  socket.end();
+  await once(client, 'end');
+  assert.deepEqual(received(), Buffer.concat([Buffer.from('at once '), much, Buffer.from(' behind')]));
+});
+
+test('what the stream has to write is not overtaken', async (t) => {
+  const { socket } = await pair(t);
+  const writer = DirectWriter.on(socket, () => {});
+  socket.cork();
+  socket.write('first');
+  assert.equal(writer?.write(Buffer.from('second')), false);
+  socket.uncork();
+  await turn();
+  assert.equal(writer?.write(Buffer.from('second')), true);
+});
+
+test('the end comes behind what is pending', async (t) => {
+  const { socket, client, received } = await pair(t);
+  const writer = DirectWriter.on(socket, () => {});
+  client.pause();
+  const much = randomBytes(20_000_000);
+  writer?.write(much);
+  socket.end();
+  client.resume();
+  await once(client, 'end');
+  assert.deepEqual(received(), much);
+});
+
+test('a connection that is gone closes the socket, with bytes pending or not', async (t) => {
+  const pending = await pair(t);
+  const writer = DirectWriter.on(pending.socket, () => {});
+  pending.client.pause();
+  writer?.write(randomBytes(20_000_000));
+  pending.client.resetAndDestroy();
+  await closed(pending.socket);
+  assert.equal(writer?.write(Buffer.from('more')), false);
+
+  const idle = await pair(t);
+  const other = DirectWriter.on(idle.socket, () => {});
+  idle.socket.pause();
+  idle.client.resetAndDestroy();
+  const gone = closed(idle.socket);
+  for (let tries = 0; tries < 100 && !idle.socket.destroyed; tries += 1) {
+    other?.write(Buffer.from('into the void'));
+    await sleep(5);
+  }
+  await gone;
+});
+
+test('an outlet keeps the order, whatever leaves at once, is held, is gathered or waits', async (t) => {
+  const { socket, client, received } = await pair(t);
+  let waiting = false;
+  const outlet = new Outlet(socket, () => (waiting = false));
+  const expected: Buffer[] = [];
+  const part = (): Buffer => {
+    const bytes = randomBytes(1 + Math.floor(Math.random() * partBytesMax));
+    expected.push(bytes);
+    return bytes;
+  };
+  for (let round = 0; round < 300; round += 1) {
+    if (round % 50 === 0) client.pause();
+    if (round % 50 === 25) client.resume();
+    const held = Math.random() < 0.5;
+    if (held) outlet.hold();
+    for (let parts = Math.floor(Math.random() * 4); parts > 0; parts -= 1) {
+      const whole = part();
+      const middle = Math.floor(whole.length / 2);
+      outlet.write(whole.subarray(0, middle));
+      outlet.write(whole.subarray(middle));
+    }
+    if (held) outlet.release();
+    if (outlet.unsentBytes > 0) waiting = true;
+    if (Math.random() < 0.3) await turn();
+  }
+  client.resume();
+  const all = Buffer.concat(expected);
+  while (received().length < all.length) await sleep(5);
+  assert.deepEqual(received(), all);
+  await turn();
+  assert.equal(outlet.unsentBytes, 0);
+  assert.equal(waiting, false, 'who saw bytes waiting was told that they left');
+});

@@ -1,0 +1,164 @@
+/**
+ * How bytes get onto a socket. A stream's `write` makes several objects and a tick of its own for each call, which
+ * at small frames costs as much as all that is decided about them. Where bytes leave at once, as they mostly do, nothing
+ * of that is needed: here they are handed to the connection's handle itself.
+ *
+ * That is undocumented, so it is tried once on a real connection before it is used, with bytes that leave at once and with
+ * more than leave at once; where it does not work (or for TLS, whose bytes are encrypted first) streams write as ever.
+ */
+import { Socket, createServer } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import { getSystemErrorMessage } from 'node:util';
+
+/** What the handle reports a write by that did not leave at once. */
+interface WriteRequest {
+  oncomplete?: (status: number) => void;
+  /** The handle does not keep the bytes alive by itself. */
+  buffer?: Buffer;
+}
+
+interface Handle {
+  /** @returns 0, or a negative error number of libuv */
+  writeBuffer(request: WriteRequest, bytes: Buffer): number;
+  /** Bytes that did not leave at once and still wait. */
+  readonly writeQueueSize: number;
+}
+
+interface WithHandle {
+  _handle: Handle | null;
+}
+
+let WriteRequestOf: (new () => WriteRequest) | null = null;
+let works: boolean | null = null;
+
+/** Writes on one socket past its stream. */
+export class DirectWriter {
+  readonly #socket: Socket;
+  readonly #onSent: () => void;
+  /** A request whose write left at once was not used, and serves again. */
+  #spare: WriteRequest | null = null;
+  #pendingBytes = 0;
+
+  private constructor(socket: Socket, onSent: () => void) {
+    this.#socket = socket;
+    this.#onSent = onSent;
+  }
+
+  /**
+   * @param onSent called when bytes have left that did not leave at once
+   * @returns `null` where this Node does not allow it, or this socket does not
+   */
+  static on(socket: Socket, onSent: () => void): DirectWriter | null {
+    return works === true && !(socket instanceof TLSSocket) ? new DirectWriter(socket, onSent) : null;
+  }
+
+  /** For the trial alone, which finds out whether it works. */
+  static untried(socket: Socket, onSent: () => void): DirectWriter {
+    return new DirectWriter(socket, onSent);
+  }
+
+  /** Bytes that were taken and have not left: their memory is still needed. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** @returns false where it did not take the bytes: they are the stream's to write */
+  write(bytes: Buffer): boolean {
+    const socket = this.#socket;
+    const handle = (socket as unknown as WithHandle)._handle;
+    if (handle === null || WriteRequestOf === null || socket.writableLength > 0 || socket.connecting) return false;
+    const request = this.#spare ?? new WriteRequestOf();
+    const status = handle.writeBuffer(request, bytes);
+    if (status !== 0) {
+      socket.destroy(writeError(status));
+      return true;
+    }
+    if (handle.writeQueueSize === 0) this.#spare = request;
+    else this.#await(request, bytes);
+    return true;
+  }
+
+  #await(request: WriteRequest, bytes: Buffer): void {
+    this.#spare = null;
+    this.#pendingBytes += bytes.length;
+    request.buffer = bytes;
+    request.oncomplete = (status) => {
+      this.#pendingBytes -= bytes.length;
+      if (status < 0) this.#socket.destroy(writeError(status));
+      else this.#onSent();
+    };
+  }
+}
+
+function writeError(status: number): Error {
+  return new Error(`write: ${getSystemErrorMessage(status)}`);
+}
+
+/** Whether a socket's handle takes bytes as it should on this Node: tried once, with a real connection. */
+export async function detectDirectWrites(): Promise<boolean> {
+  works ??= await tryDirectWrites().catch(() => false);
+  return works;
+}
+
+const trialTimeoutMs = 2_000;
+/** More than a socket's buffers hold on either side. */
+const trialBytes = 16_000_000;
+const greeting = 'ping';
+
+function tryDirectWrites(): Promise<boolean> {
+  return new Promise<boolean>((resolve) => {
+    const server = createServer({ pauseOnConnect: true });
+    const client = new Socket();
+    const finish = (result: boolean): void => {
+      clearTimeout(timer);
+      server.close();
+      client.destroy();
+      resolve(result);
+    };
+    const timer = setTimeout(() => finish(false), trialTimeoutMs);
+    server.once('error', () => finish(false));
+    server.once('connection', (socket) => {
+      socket.once('error', () => finish(false));
+      learnRequest(socket, () => writeTrial(socket, client, finish));
+    });
+    client.once('error', () => finish(false));
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      if (address === null || typeof address === 'string') return finish(false);
+      client.connect({ host: '127.0.0.1', port: address.port });
+    });
+  });
+}
+
+/** What a stream itself hands to the handle with its bytes is what the handle wants. */
+function learnRequest(socket: Socket, then: () => void): void {
+  const handle = (socket as unknown as WithHandle)._handle;
+  if (handle === null) return;
+  const { writeBuffer } = handle;
+  handle.writeBuffer = function learning(request, bytes): number {
+    WriteRequestOf = request.constructor as new () => WriteRequest;
+    return writeBuffer.call(this, request, bytes);
+  };
+  socket.write(Buffer.from(greeting), () => {
+    handle.writeBuffer = writeBuffer;
+    then();
+  });
+}
+
+function writeTrial(socket: Socket, client: Socket, finish: (result: boolean) => void): void {
+  let sent = false;
+  const writer = DirectWriter.untried(socket, () => (sent = writer.pendingBytes === 0));
+  const small = Buffer.from(greeting);
+  if (!writer.write(small) || writer.pendingBytes !== 0) return finish(false);
+  if (!writer.write(Buffer.alloc(trialBytes)) || writer.pendingBytes === 0) return finish(false);
+  let seen = '';
+  let zeros = 0;
+  client.on('data', (chunk: Buffer) => {
+    if (seen.length < 2 * greeting.length) {
+      const rest = 2 * greeting.length - seen.length;
+      seen += chunk.toString('latin1', 0, rest);
+      zeros += Math.max(0, chunk.length - rest);
+    } else zeros += chunk.length;
+    if (zeros >= trialBytes) setImmediate(() => finish(sent && seen === greeting + greeting && zeros === trialBytes));
+  });
+}
