@@ -6,7 +6,7 @@
  * That is undocumented, so it is tried once on a real connection before it is used, with bytes that leave at once and with
  * more than leave at once; where it does not work (or for TLS, whose bytes are encrypted first) streams write as ever.
  */
-import { Socket, createServer } from 'node:net';
+import { type Socket, connect, createServer } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { getSystemErrorMessage } from 'node:util';
 
@@ -108,57 +108,69 @@ const greeting = 'ping';
 function tryDirectWrites(): Promise<boolean> {
   return new Promise<boolean>((resolve) => {
     const server = createServer({ pauseOnConnect: true });
-    const client = new Socket();
+    const receiver = new Receiver();
+    let client: Socket | null = null;
     const finish = (result: boolean): void => {
       clearTimeout(timer);
       server.close();
-      client.destroy();
+      client?.destroy();
       resolve(result);
     };
     const timer = setTimeout(() => finish(false), trialTimeoutMs);
     server.once('error', () => finish(false));
     server.once('connection', (socket) => {
       socket.once('error', () => finish(false));
-      learnRequest(socket, () => writeTrial(socket, client, finish));
+      learnRequest(socket, () => writeTrial(socket, receiver, finish));
     });
-    client.once('error', () => finish(false));
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
       if (address === null || typeof address === 'string') return finish(false);
-      client.connect({ host: '127.0.0.1', port: address.port });
+      client = connect({ host: '127.0.0.1', port: address.port, onread: receiver });
+      client.once('error', () => finish(false));
     });
   });
+}
+
+/** Reads into one buffer again and again: a process that starts should not keep the memory of a trial. */
+class Receiver {
+  readonly buffer: Buffer = Buffer.alloc(65_536);
+  bytes = 0;
+  greetings = '';
+  onBytes: () => void = () => {};
+
+  readonly callback = (count: number): boolean => {
+    const rest = Math.min(count, Math.max(0, 2 * greeting.length - this.bytes));
+    this.greetings += this.buffer.toString('latin1', 0, rest);
+    this.bytes += count;
+    this.onBytes();
+    return true;
+  };
 }
 
 /** What a stream itself hands to the handle with its bytes is what the handle wants. */
 function learnRequest(socket: Socket, then: () => void): void {
   const handle = (socket as unknown as WithHandle)._handle;
   if (handle === null) return;
-  const { writeBuffer } = handle;
-  handle.writeBuffer = function learning(request, bytes): number {
+  const write = handle.writeBuffer.bind(handle);
+  handle.writeBuffer = (request, bytes): number => {
     WriteRequestOf = request.constructor as new () => WriteRequest;
-    return writeBuffer.call(this, request, bytes);
+    return write(request, bytes);
   };
   socket.write(Buffer.from(greeting), () => {
-    handle.writeBuffer = writeBuffer;
+    handle.writeBuffer = write;
     then();
   });
 }
 
-function writeTrial(socket: Socket, client: Socket, finish: (result: boolean) => void): void {
+function writeTrial(socket: Socket, receiver: Receiver, finish: (result: boolean) => void): void {
   let sent = false;
   const writer = DirectWriter.untried(socket, () => (sent = writer.pendingBytes === 0));
-  const small = Buffer.from(greeting);
-  if (!writer.write(small) || writer.pendingBytes !== 0) return finish(false);
+  if (!writer.write(Buffer.from(greeting)) || writer.pendingBytes !== 0) return finish(false);
   if (!writer.write(Buffer.alloc(trialBytes)) || writer.pendingBytes === 0) return finish(false);
-  let seen = '';
-  let zeros = 0;
-  client.on('data', (chunk: Buffer) => {
-    if (seen.length < 2 * greeting.length) {
-      const rest = 2 * greeting.length - seen.length;
-      seen += chunk.toString('latin1', 0, rest);
-      zeros += Math.max(0, chunk.length - rest);
-    } else zeros += chunk.length;
-    if (zeros >= trialBytes) setImmediate(() => finish(sent && seen === greeting + greeting && zeros === trialBytes));
-  });
+  const expected = 2 * greeting.length + trialBytes;
+  receiver.onBytes = () => {
+    if (receiver.bytes < expected) return;
+    const right = receiver.greetings === greeting + greeting && receiver.bytes === expected;
+    setImmediate(() => finish(right && sent));
+  };
 }
