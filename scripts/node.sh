@@ -64,7 +64,10 @@ install() { # node_modules as the lock file has it; the stamp says for which loc
 find_node
 install
 PATH="$(dirname -- "$node"):$root/node_modules/.bin:$PATH"
-export PATH SLUICE_CACHE="$cache"
+# Compiled code is kept: it halves the time to start, and spares a process the compiler's memory. Within the checkout, not
+# in the system's temporary folder, where others could put theirs.
+NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/node_modules/.cache/sluice-compile}
+export PATH SLUICE_CACHE="$cache" NODE_COMPILE_CACHE
 case ${1:-} in
   --setup) exit 0 ;;
   --bin) shift; exec "$@" ;;

@@ -1,9 +1,8 @@
 /** The command line. Each command is a file of its own, read only when it runs. */
 import { readFileSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import { messageOf } from '../lib/errors.ts';
+import { boundYoungGeneration } from '../lib/young-generation.ts';
 import { addAuditCommands } from './audit-commands.ts';
 import { configOption, examples, lastExitCode, outputOption, runs } from './command.ts';
 import { exitCodeMeanings, exitCodes } from './exit-codes.ts';
@@ -59,7 +58,11 @@ function buildProgram(): Command {
     .addOption(outputOption())
     .addHelpText('after', examples('sluice serve', 'sluice serve --config /etc/sluice/sluice.yaml --log-format text'))
     .action(
-      runs(async ({ output, options }) => (await import('./serve.ts')).runServe(options as ServeOptions, output)),
+      runs(async ({ output, options }) => {
+        // Before the gateway's own modules, whose reading would let it grow.
+        boundYoungGeneration();
+        return (await import('./serve.ts')).runServe(options as ServeOptions, output);
+      }),
     );
   addPolicyCommands(program);
   addAuditCommands(program);
@@ -177,9 +180,6 @@ function wantsJson(args: readonly string[]): boolean {
     args.some((arg, index) => ['-o', '--output'].includes(arg) && args[index + 1] === 'json')
   );
 }
-
-// Halves the time to start. Within the checkout, not the system's temporary folder, where others could put theirs.
-enableCompileCache(fileURLToPath(new URL('../../node_modules/.cache/sluice-compile', import.meta.url)));
 
 const code = await main(process.argv.slice(2));
 // Left to end by itself, so that output to a pipe is written whole; what may still keep the process up is not waited for long.

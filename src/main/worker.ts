@@ -5,6 +5,7 @@
  */
 import { Socket } from 'node:net';
 import { messageOf } from '../lib/errors.ts';
+import { boundYoungGeneration } from '../lib/young-generation.ts';
 import { HandedSockets, Link, linkFile } from '../process/process.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
 import { WorkerPlane } from './worker-plane.ts';
@@ -14,6 +15,7 @@ const orphanDrainMs = 2_000;
 const emergencyMs = 3_000;
 const exitCodes = { stopped: 0, internalError: 70, orphaned: 75 } as const;
 
+boundYoungGeneration();
 const pipe = new Socket({ fd: linkFile, readable: true, writable: true });
 const link: Link<FromWorker, ToWorker> = new Link(pipe, { message: take, closed: orphaned });
 const sockets = new HandedSockets((report) => link.send(report));
