@@ -212,6 +212,7 @@ export class ClusterView {
       },
       onDrain: () => {},
       onTurn: () => {},
+      onPassing: () => {},
       onPassed: () => {},
       mayReadOn: () => true,
     });

@@ -67,6 +67,8 @@ export class FetchLane {
   /** Partitions of the request under way that stand. */
   #found = 0;
   #startedMs = 0;
+  /** Whether what the answers of this turn bring can be counted. */
+  #accounts = false;
 
   constructor(holder: SessionHolder, answers: AnswerQueue, parts: ConnectionParts, takerOf: TakerOf) {
     this.#holder = holder;
@@ -88,6 +90,7 @@ export class FetchLane {
       addresses,
       connection,
       stands: (topicKey, partition) => this.#stands(topicKey, partition),
+      last: null,
     };
   }
 
@@ -117,20 +120,24 @@ export class FetchLane {
     this.#flows.end();
   }
 
+  /** Before the first answer of a turn. */
+  beginAnswers(): void {
+    this.#accounts = this.#arrival !== null && this.#flows.begin(this.#holder.session);
+  }
+
   passes(ticket: FetchTicket, bytes: Buffer, start: number, end: number): boolean {
     const { delivered } = ticket;
     if (!this.answers.isFirst(ticket) || !stillHolds(delivered)) return false;
     if (!glance.read(bytes, start, end, delivered.version, ticket.correlationId)) return false;
-    const { session } = this.#holder;
-    if (glance.count > 0 && !this.#flows.begin(session)) return false;
+    if (glance.count > 0 && !this.#accounts) return false;
     delivered.settle?.(0, glance.sessionId);
-    this.#account(session);
+    this.#account(this.#holder.session);
     this.answers.dropFirst();
     return true;
   }
 
   #account(session: GateSession): void {
-    const nowMs = this.#parts.clock.nowMs();
+    const { nowMs } = this.#flows;
     for (let at = 0; at < glance.count; at += 1) {
       const topicKey = glance.topicKeys[at] ?? '';
       const partition = glance.partitions[at] ?? -1;

@@ -63,6 +63,7 @@ export class ProduceLane {
   /** Of the last request that was decoded and forwarded as it came: this connection's broker speaks it. */
   #version = -1;
   #startedMs = 0;
+  #nowMs = 0;
 
   constructor(session: GateSession, answers: AnswerQueue, parts: ConnectionParts, read: ReadAnswer) {
     this.#session = session;
@@ -109,6 +110,11 @@ export class ProduceLane {
     this.#flows.end();
   }
 
+  /** Before the first answer of a turn. */
+  beginAnswers(): void {
+    this.#nowMs = this.#parts.clock.nowMs();
+  }
+
   passes(ticket: ProduceTicket, bytes: Buffer, start: number, end: number): boolean {
     if (!this.answers.isFirst(ticket)) return false;
     if (!answerGlance.read(bytes, start, end, ticket.version, ticket.correlationId)) return false;
@@ -116,11 +122,10 @@ export class ProduceLane {
     const { writes } = ticket;
     if (count !== writes.length) return false;
     for (let at = 0; at < count; at += 1) if (writeAt(writes, at) === undefined) return false;
-    const nowMs = this.#parts.clock.nowMs();
     for (let at = 0; at < count; at += 1) {
       const write = writeAt(writes, at);
       const first = answerGlance.baseOffsets[at] ?? 0;
-      write?.flow.account(first, first + Math.max(write.records, 1) - 1, write.records, write.bytes, nowMs);
+      write?.flow.account(first, first + Math.max(write.records, 1) - 1, write.records, write.bytes, this.#nowMs);
     }
     this.answers.dropFirst();
     return true;

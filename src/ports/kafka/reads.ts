@@ -58,10 +58,13 @@ function rewrap(accepted: Socket, reader: Reader): Socket | null {
 function onreadOf(reader: Reader): { buffer: Buffer; callback: (bytes: number, buffer: Uint8Array) => boolean } {
   // Slow: a buffer of its own, of which the kernel backs only the pages that are written.
   const buffer = Buffer.allocUnsafeSlow(readBufferBytes);
+  let view = buffer;
   return {
     buffer,
     callback(bytes) {
-      reader.onBytes(buffer.subarray(0, bytes), true);
+      // Chunks are often of one size, and a view costs more than to look.
+      if (view.length !== bytes) view = buffer.subarray(0, bytes);
+      reader.onBytes(view, true);
       return true;
     },
   };

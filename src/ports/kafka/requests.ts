@@ -348,6 +348,10 @@ export class RequestPipeline {
       upstream.attach({
         onClose: (reason) => this.#events.close(reason),
         onDrain: () => this.#events.changed(),
+        onPassing: () => {
+          this.#produceLane.beginAnswers();
+          this.#fetchLane.beginAnswers();
+        },
         onPassed: (bytes) => this.#answers.passed(bytes),
         onTurn: (begins) => (begins ? this.#answers.beginTurn() : this.#answers.endTurn()),
         mayReadOn: (borrowed) => relay.mayReadOn(borrowed),

@@ -18,6 +18,11 @@ export class StandingFlows {
     this.#parts = parts;
   }
 
+  /** When the turn began, as the gateway's clock has it. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
   /** @param byId whether topics are called by their ids from here on */
   name(byId: boolean): void {
     if (byId !== this.#byId) this.#flows.clear();

@@ -8,6 +8,8 @@ export interface UpstreamEvents {
   onDrain(): void;
   /** A turn's responses are about to be handed over, and have been: what they lead to may leave in one call. */
   onTurn(begins: boolean): void;
+  /** Responses may pass: what holds for all of this turn is looked up now. */
+  onPassing(): void;
   /** Whole responses, side by side, each of which its taker let pass. */
   onPassed(bytes: Buffer): void;
   /**

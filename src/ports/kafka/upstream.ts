@@ -215,10 +215,23 @@ export class UpstreamConnection {
 
   #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closedBecause !== null) return;
-    const passed = this.#pass(bytes);
-    if (passed < bytes.length) this.#read(passed === 0 ? bytes : bytes.subarray(passed));
+    const { missingBytes } = this.#frames;
+    if (missingBytes === 0 || missingBytes >= bytes.length) this.#take(bytes);
+    else {
+      // What comes behind the frame under way may pass, and leaves together with its end.
+      this.#events?.onTurn(true);
+      this.#read(bytes.subarray(0, missingBytes));
+      this.#take(bytes.subarray(missingBytes));
+      this.#events?.onTurn(false);
+    }
     if (this.#events?.mayReadOn(borrowed) === false) this.pause();
     if (this.#events?.mayReadOn(true) === true) this.#frames.recycle();
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.#closedBecause !== null) return;
+    const passed = this.#pass(bytes);
+    if (passed < bytes.length) this.#read(passed === 0 ? bytes : bytes.subarray(passed));
   }
 
   /** Lets responses pass from the chunk's start on. @returns how many bytes have passed */
@@ -226,6 +239,7 @@ export class UpstreamConnection {
     if (!this.#frames.empty) return 0;
     let at = 0;
     try {
+      this.#events?.onPassing();
       at = this.#passFrames(bytes);
     } catch (error) {
       this.close(`the broker's bytes make no sense: ${messageOf(error)}`);

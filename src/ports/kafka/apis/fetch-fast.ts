@@ -26,6 +26,8 @@ export interface FetchArrival extends Pick<
 > {
   /** Whether reading a partition was decided before and entered in the log, and still stands. @param topicKey name or id */
   stands(topicKey: string, partition: number): boolean;
+  /** What the last request of its kind was decided to be; mostly the next one is that again. */
+  last: DeliveredFetch | null;
 }
 
 /**
@@ -190,7 +192,12 @@ const noRefusals: DeliveredFetch['refusals'] = [];
 function deliveredOf(arrival: FetchArrival, settle: SessionAnswer | null): DeliveredFetch {
   const { version, access, cluster, addresses } = arrival;
   const decidedIn = access.session;
-  return { version, access, cluster, addresses, decidedIn, revision: decidedIn.revision, refusals: noRefusals, settle };
+  const { revision } = decidedIn;
+  const { last } = arrival;
+  if (last !== null && last.decidedIn === decidedIn && last.revision === revision && last.settle === settle)
+    return last;
+  arrival.last = { version, access, cluster, addresses, decidedIn, revision, refusals: noRefusals, settle };
+  return arrival.last;
 }
 
 /** A request that goes on as it came. */

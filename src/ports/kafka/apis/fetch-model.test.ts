@@ -129,7 +129,7 @@ async function short(
   const topicOf = (key: string): string => (version >= 13 ? (arrival.cluster.topicName(key) ?? '') : key);
   const stands = (key: string, partition: number): boolean =>
     arrival.access.sees('read', 'topic', topicOf(key), partition);
-  const delivered = decideFetch(payload, headerBytes, payload.length, { ...arrival, stands });
+  const delivered = decideFetch(payload, headerBytes, payload.length, { ...arrival, stands, last: null });
   if (delivered === null) return null;
   const verdict = fetchVerdict(delivered);
   return await Promise.resolve({ verdict, sent: decodeRequest('Fetch', version, payload, headerBytes) });

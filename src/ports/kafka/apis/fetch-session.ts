@@ -48,6 +48,7 @@ export class FetchSession {
   id = 0;
   /** What the next request must carry. */
   epoch = 1;
+  goingOn: SessionAnswer | null = null;
   #withheldCount = 0;
   #decidedIn = '';
   #decidedUnder = '';
@@ -228,10 +229,10 @@ export function beginning(sessions: FetchSessions, session: FetchSession): Sessi
   };
 }
 
-/** For a request that goes on with the session. */
+/** For a request that goes on with the session: one for all of them. */
 export function goingOn(sessions: FetchSessions, session: FetchSession): SessionAnswer {
-  return (errorCode, sessionId) => {
+  return (session.goingOn ??= (errorCode, sessionId) => {
     // The broker evicted it, or ended it with its last partition: the client begins anew, and so does the gateway.
     if (errorCode !== 0 || sessionId !== session.id) sessions.drop(session.id);
-  };
+  });
 }

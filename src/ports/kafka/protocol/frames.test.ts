@@ -54,6 +54,26 @@ test('a frame within one chunk is a view of it', () => {
   for (const frame of frames) assert.equal(frame.buffer, chunk.buffer);
 });
 
+test('what the frame under way lacks, whether it is put together or given away in pieces', () => {
+  for (const inPieces of [false, true]) {
+    const reader = new FrameReader(1_000);
+    if (inPieces) reader.onLarge = () => ({ push() {}, end() {} });
+    const wire = Buffer.alloc(4 + 100);
+    wire.writeInt32BE(100);
+    assert.equal(reader.missingBytes, 0);
+    reader.push(wire.subarray(0, 3));
+    assert.equal(reader.nextFrame(), null);
+    assert.equal(reader.missingBytes, 0, 'how large it is has not come whole');
+    reader.push(wire.subarray(3, 40));
+    assert.equal(reader.nextFrame(), null);
+    assert.equal(reader.missingBytes, 64);
+    reader.push(wire.subarray(40));
+    reader.nextFrame();
+    assert.equal(reader.missingBytes, 0);
+    assert.ok(reader.empty);
+  }
+});
+
 test('what is held is counted', () => {
   const reader = new FrameReader(1_000);
   const stream = Buffer.concat([framed(Buffer.alloc(100)), framed(Buffer.alloc(10))]);

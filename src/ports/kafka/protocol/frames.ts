@@ -61,6 +61,13 @@ export class FrameReader {
     return this.#waitingBytes;
   }
 
+  /** What the frame under way still lacks; 0 where none is, or where its size has not come whole. */
+  get missingBytes(): number {
+    if (this.#waitingBytes > 0) return 0;
+    if (this.#sink !== null) return this.#sinkLeft;
+    return this.#partial === null ? 0 : this.#partial.length - this.#filled;
+  }
+
   push(chunk: Buffer): void {
     if (chunk.length === 0) return;
     this.#chunks.push(chunk);
