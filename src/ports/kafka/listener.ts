@@ -69,8 +69,14 @@ export class Listener {
   async prepare(): Promise<void> {
     const { listen } = this.#parts.settings;
     if (listen.tls !== undefined) await this.#startTls(listen.tls);
-    await detectDirectWrites();
-    this.#readsDirectly = listen.tls === undefined && listen.proxyProtocol === 'off' && (await detectTakeOver());
+    const taken = await detectTakeOver();
+    if (!(await detectDirectWrites()) || !taken) {
+      this.#parts.logger.warn(
+        { node: process.version },
+        'reading and writing past streams did not work in a trial on this Node: requests cost more CPU, and all else is the same',
+      );
+    }
+    this.#readsDirectly = listen.tls === undefined && listen.proxyProtocol === 'off' && taken;
   }
 
   /** A connection from which nothing has been read yet. @param place which of `kafkaSockets` it came in by */

@@ -78,7 +78,8 @@ export async function detectTakeOver(): Promise<boolean> {
   return works;
 }
 
-const trialTimeoutMs = 2_000;
+/** Long, for a machine that is busy when the gateway starts. */
+const trialTimeoutMs = 15_000;
 
 function tryTakeOver(): Promise<boolean> {
   return new Promise<boolean>((resolve) => {

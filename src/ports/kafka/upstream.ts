@@ -215,28 +215,22 @@ export class UpstreamConnection {
 
   #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closedBecause !== null) return;
+    // The end of a frame that came in pieces, answers that pass and the beginning of the next leave as one.
+    this.#events?.onTurn(true);
     const { missingBytes } = this.#frames;
-    if (missingBytes === 0 || missingBytes >= bytes.length) this.#take(bytes);
-    else {
-      // What comes behind the frame under way may pass, and leaves together with its end.
-      this.#events?.onTurn(true);
-      this.#read(bytes.subarray(0, missingBytes));
-      this.#take(bytes.subarray(missingBytes));
-      this.#events?.onTurn(false);
-    }
+    const begins = missingBytes < bytes.length ? missingBytes : 0;
+    if (begins > 0) this.#read(bytes.subarray(0, begins));
+    const rest = begins === 0 ? bytes : bytes.subarray(begins);
+    const passed = this.#pass(rest);
+    if (passed < rest.length) this.#read(passed === 0 ? rest : rest.subarray(passed));
+    this.#events?.onTurn(false);
     if (this.#events?.mayReadOn(borrowed) === false) this.pause();
     if (this.#events?.mayReadOn(true) === true) this.#frames.recycle();
   }
 
-  #take(bytes: Buffer): void {
-    if (this.#closedBecause !== null) return;
-    const passed = this.#pass(bytes);
-    if (passed < bytes.length) this.#read(passed === 0 ? bytes : bytes.subarray(passed));
-  }
-
   /** Lets responses pass from the chunk's start on. @returns how many bytes have passed */
   #pass(bytes: Buffer): number {
-    if (!this.#frames.empty) return 0;
+    if (!this.#frames.empty || this.#closedBecause !== null) return 0;
     let at = 0;
     try {
       this.#events?.onPassing();
@@ -264,14 +258,13 @@ export class UpstreamConnection {
   }
 
   #read(bytes: Buffer): void {
-    this.#events?.onTurn(true);
+    if (this.#closedBecause !== null) return;
     try {
       this.#frames.push(bytes);
       this.#handOver();
     } catch (error) {
       this.close(`the broker's bytes make no sense: ${messageOf(error)}`);
     }
-    this.#events?.onTurn(false);
   }
 
   /** The sink of the response that is due, where its taker wants it in pieces. */

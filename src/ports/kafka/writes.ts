@@ -100,9 +100,11 @@ export async function detectDirectWrites(): Promise<boolean> {
   return works;
 }
 
-const trialTimeoutMs = 2_000;
+/** Long, for a machine that is busy when the gateway starts. */
+const trialTimeoutMs = 15_000;
+const trialPart: Buffer = Buffer.alloc(1_000_000);
 /** More than a socket's buffers hold on either side. */
-const trialBytes = 16_000_000;
+const trialPartsMax = 64;
 const greeting = 'ping';
 
 function tryDirectWrites(): Promise<boolean> {
@@ -166,8 +168,10 @@ function writeTrial(socket: Socket, receiver: Receiver, finish: (result: boolean
   let sent = false;
   const writer = DirectWriter.untried(socket, () => (sent = writer.pendingBytes === 0));
   if (!writer.write(Buffer.from(greeting)) || writer.pendingBytes !== 0) return finish(false);
-  if (!writer.write(Buffer.alloc(trialBytes)) || writer.pendingBytes === 0) return finish(false);
-  const expected = 2 * greeting.length + trialBytes;
+  let parts = 0;
+  for (; writer.pendingBytes === 0 && parts < trialPartsMax; parts += 1) if (!writer.write(trialPart)) break;
+  if (writer.pendingBytes === 0) return finish(false);
+  const expected = 2 * greeting.length + parts * trialPart.length;
   receiver.onBytes = () => {
     if (receiver.bytes < expected) return;
     const right = receiver.greetings === greeting + greeting && receiver.bytes === expected;
