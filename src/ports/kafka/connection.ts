@@ -41,6 +41,8 @@ export class ClientConnection {
   /** Frames are being taken in this turn. */
   #serving = false;
   #readPaused = false;
+  /** What this turn's chunks lead to has not left yet. */
+  #gathering = false;
 
   constructor(arrival: Arrival, parts: ConnectionParts, onClosed: (connection: ClientConnection) => void) {
     this.#arrival = arrival;
@@ -121,6 +123,7 @@ export class ClientConnection {
   #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closed) return;
     this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', bytes.length);
+    if (!borrowed) this.#gather();
     const passed = this.#pass(bytes);
     if (passed < bytes.length) {
       this.#frames.push(passed === 0 ? bytes : bytes.subarray(passed));
@@ -133,6 +136,18 @@ export class ClientConnection {
     const full = borrowed ? lent || unreadBytes > 0 : stuck || unreadBytes > connectionBufferBytesMax;
     if (this.#handling || full) this.#pauseReading();
     else if (!lent) this.#frames.recycle();
+  }
+
+  /** Chunks of their own memory are small and come many in a turn, as TLS has it: what they lead to leaves in one call. */
+  #gather(): void {
+    const requests = this.#requests;
+    if (this.#gathering || requests?.connected !== true) return;
+    this.#gathering = true;
+    requests.hold();
+    setImmediate(() => {
+      this.#gathering = false;
+      requests.release();
+    });
   }
 
   /** Lets requests pass that need no closer look. @returns how many bytes of the chunk they are */

@@ -89,6 +89,10 @@ export class RequestPipeline {
     });
   }
 
+  get connected(): boolean {
+    return this.#upstream !== null;
+  }
+
   /** True while a frame has begun to leave for the broker and its rest has not come. */
   get midFrame(): boolean {
     return this.#passing > 0;
