@@ -6,6 +6,10 @@ export const requestFrameBytesMax: number = 104_857_600;
 export const unauthenticatedFrameBytesMax: number = 524_288;
 /** Largest response frame taken from a broker. A fetch answers with at most `fetch.max.bytes` and one batch more. */
 export const responseFrameBytesMax: number = 268_435_456;
+/** What request frames that have not come whole may hold together, over all connections of a process. */
+export const partialRequestBytesMax: number = 536_870_912;
+/** The same of response frames that are put together, since they cannot pass as they come. */
+export const partialResponseBytesMax: number = 1_073_741_824;
 /** Requests of one connection that may wait for their answers before the socket is no longer read. */
 export const requestsInFlightMax: number = 256;
 /** Bytes of one connection that may be held in either direction before the side that sends is paused; one frame may exceed it. */

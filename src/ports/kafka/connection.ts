@@ -7,6 +7,7 @@ import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
 import {
   connectionBufferBytesMax,
+  partialRequestBytesMax,
   requestFrameBytesMax,
   requestsInFlightMax,
   unauthenticatedFrameBytesMax,
@@ -14,13 +15,22 @@ import {
 import { AnswerQueue } from './answers.ts';
 import { Entrance } from './entrance.ts';
 import type { Arrival, ConnectionParts } from './parts.ts';
-import { type DecodedRequestHeader, FrameReader, ProtocolError, decodeRequestHeader } from './protocol/protocol.ts';
+import {
+  type DecodedRequestHeader,
+  FrameMemory,
+  FrameReader,
+  ProtocolError,
+  decodeRequestHeader,
+} from './protocol/protocol.ts';
 import { RequestPipeline } from './requests.ts';
 
 /** How long the last requests of a client that has closed may take on their way to the broker. */
 const endedConnectionMs = 30_000;
 const clientClosed = 'the client closed the connection';
 const drained = 'drained';
+
+/** Of all connections of this process. */
+const partialRequests = new FrameMemory(partialRequestBytesMax);
 
 export class ClientConnection {
   readonly #parts: ConnectionParts;
@@ -80,6 +90,7 @@ export class ClientConnection {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#frames.drop();
     this.#requests?.close(reason);
     // What was answered already still goes out: `end` flushes, and a client that does not read is cut after a while.
     this.#answers.handOver();
@@ -95,6 +106,7 @@ export class ClientConnection {
 
   #listen(): void {
     const socket = this.#socket;
+    this.#frames.share(partialRequests, { letGo: () => this.#crowdedOut() });
     socket.setNoDelay(true);
     socket.setTimeout(this.#parts.settings.idleTimeoutMs, () => this.#silent());
     this.#arrival.reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
@@ -269,6 +281,13 @@ export class ClientConnection {
       changed: () => this.#signal(),
       close: (reason) => this.close(reason),
     });
+  }
+
+  /** What has come of its frame is needed elsewhere, and more of it than of any other. */
+  #crowdedOut(): void {
+    const detail = `requests that have not come whole take more than ${partialRequestBytesMax} bytes together, and this one most`;
+    this.#entrance.malformed('unavailable', detail, 'request');
+    this.close(`unavailable: ${detail}`);
   }
 
   #malformed(error: unknown, what: string): void {

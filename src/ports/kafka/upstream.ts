@@ -4,11 +4,12 @@
  */
 import type { Socket } from 'node:net';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
-import { connectionBufferBytesMax, responseFrameBytesMax } from '../../lib/limits.ts';
+import { connectionBufferBytesMax, partialResponseBytesMax, responseFrameBytesMax } from '../../lib/limits.ts';
 import type { HostPort, UpstreamSettings } from '../../model/settings.ts';
 import {
   type ApiName,
   type Draft,
+  FrameMemory,
   FrameReader,
   type FrameSink,
   type RequestMessages,
@@ -33,6 +34,9 @@ const keepAliveAfterMs = 60_000;
 const flushTimeoutMs = 5_000;
 /** The size, and a correlation id. */
 const passingFrameBytesMin = 8;
+/** Of all connections of this process. */
+const partialResponses = new FrameMemory(partialResponseBytesMax);
+const crowdedOut = `responses that have not come whole take more than ${partialResponseBytesMax} bytes together, and this one most`;
 
 interface Sending {
   readonly frame: Buffer;
@@ -66,6 +70,7 @@ export class UpstreamConnection {
     socket.setKeepAlive(true, keepAliveAfterMs);
     reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
     this.#frames.onLarge = (size) => this.#sinkFor(size);
+    this.#frames.share(partialResponses, { letGo: () => this.close(crowdedOut) });
     socket.on('error', (error) => this.close(`upstream ${address.host}:${address.port} failed: ${error.message}`));
     socket.on('end', () => this.close(`upstream ${address.host}:${address.port} closed the connection`));
     socket.on('close', () => this.close(`upstream ${address.host}:${address.port} closed the connection`));
@@ -167,6 +172,7 @@ export class UpstreamConnection {
   close(reason: string): void {
     if (this.#closedBecause !== null) return;
     this.#closedBecause = reason;
+    this.#frames.drop();
     if (this.#reauthenticateTimer !== null) clearTimeout(this.#reauthenticateTimer);
     // What was sent already still goes out: a client that produces with acks=0 and leaves has nothing but this.
     this.#outlet.flush();

@@ -1,3 +1,4 @@
+import type { FrameHolder, FrameMemory } from './frame-memory.ts';
 import { ProtocolError } from './protocol-error.ts';
 
 const sizeBytes = 4;
@@ -41,9 +42,25 @@ export class FrameReader {
   #spare: Buffer | null = null;
   #sink: FrameSink | null = null;
   #sinkLeft = 0;
+  #memory: FrameMemory | null = null;
+  #holder: FrameHolder | null = null;
 
   constructor(maxBytes: number) {
     this.limit = maxBytes;
+  }
+
+  /** From here on frames that come in pieces take memory that others take from as well. */
+  share(memory: FrameMemory, holder: FrameHolder): void {
+    this.#memory = memory;
+    this.#holder = holder;
+  }
+
+  /** Nothing is read any more: lets go of the frame under way. */
+  drop(): void {
+    if (this.#holder !== null) this.#memory?.release(this.#holder);
+    this.#memory = null;
+    this.#partial = null;
+    this.#spare = null;
   }
 
   /** Bytes held: taken in and not yet given out as a frame. */
@@ -179,6 +196,7 @@ export class FrameReader {
   #finishPartial(partial: Buffer): Buffer | null {
     this.#fill(partial);
     if (this.#filled < partial.length) return null;
+    if (this.#holder !== null) this.#memory?.release(this.#holder);
     this.#partial = null;
     this.#filled = 0;
     this.#lent = partial;
@@ -186,13 +204,15 @@ export class FrameReader {
   }
 
   #fill(partial: Buffer): void {
+    const before = this.#filled;
     while (this.#filled < partial.length) {
       const first = this.#chunks[0];
-      if (first === undefined) return;
+      if (first === undefined) break;
       const copied = first.copy(partial, this.#filled, this.#start);
       this.#filled += copied;
       this.#skip(copied);
     }
+    if (this.#holder !== null && this.#filled > before) this.#memory?.hold(this.#holder, this.#filled - before);
   }
 
   /** Drops bytes of the first chunk; they must be there. */

@@ -17,6 +17,7 @@ export type { FetchVisitor } from './fetch-scan.ts';
 export { FetchScan } from './fetch-scan.ts';
 export type { FetchRequestVisitor } from './fetch-walk.ts';
 export { walkFetch } from './fetch-walk.ts';
+export { FrameMemory } from './frame-memory.ts';
 export { FrameReader, type FrameSink } from './frames.ts';
 export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
 export {
