@@ -63,17 +63,23 @@ export function isOpen({ differences, accepted }: Comparison): boolean {
 /** Holds two attempts at the same tests against each other. */
 export function hold(order: Order, [direct, gateway]: readonly [Attempt, Attempt]): Comparison[] {
   const parts = partsThatDiffer(direct.parts, gateway.parts);
+  // The tests of a number share their output, so its parts are told with the one that ended otherwise, or the first.
+  const ended = order.tests.findIndex(({ name }) => outcome(direct, name).state !== outcome(gateway, name).state);
+  const telling = Math.max(0, ended);
   return order.tests.map(({ name }, index) => {
     const test = order.part === undefined ? name : `${name} ${order.part}`;
     const ours = outcome(gateway, name);
     const theirs = outcome(direct, name);
     const differences = [
       ...(ours.state === theirs.state ? [] : [`direct ${told(theirs)}, gateway ${told(ours)}`]),
-      // The tests of a number share their output, so its parts are told with the first of them.
-      ...(index === 0 ? parts : []),
+      ...(index === telling ? parts : []),
     ];
     const accepted = acceptedDifferences.find(
-      (one) => one.test === test && one.direct === theirs.state && one.gateway === ours.state,
+      (one) =>
+        one.test === test &&
+        (one.protocol ?? order.protocol) === order.protocol &&
+        one.direct === theirs.state &&
+        one.gateway === ours.state,
     );
     return {
       test,
