@@ -105,7 +105,7 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
   {
     apis: ['ConsumerGroupHeartbeat'],
     cases: /^expression$/,
-    path: /^effects\.groups.*groupState$/,
+    path: /^(effects\.groups.*groupState|answer\.message\.assignment)/,
     broker: 'resolves an expression beside the heartbeat, and assigns with a later one',
     gateway: 'resolves it before the heartbeat goes on, and so the broker assigns at once',
     reason: 'the expression must never reach the broker, which would resolve it by the rights of the gateway',
