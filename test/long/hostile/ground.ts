@@ -1,5 +1,6 @@
 /** What the attack stands on: a real broker, an IdP, the gateway as a process, a victim with things worth having. */
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { batchOf } from '../../../harness/batches.ts';
 import { type GatewayProcess, startGatewayProcess } from '../../../harness/gateway-process.ts';
 import { type Idp, startIdp } from '../../../harness/idp.ts';
@@ -90,7 +91,8 @@ export async function startGround(): Promise<Ground> {
 }
 
 /** A super user, straight at the broker. */
-const askTriesMax = 6;
+const askTriesMax = 8;
+const askAgainAfterMs = 10_000;
 
 class Admin {
   /** Questions that the broker did not answer in time at first. */
@@ -107,8 +109,8 @@ class Admin {
     version: number,
     message: Draft<RequestMessages[N]>,
   ): Promise<ResponseMessages[N]> {
-    // A broker that hands a question on to its controller may be held up there for a minute by another's request that the
-    // controller does not answer; whether the gateway goes on meanwhile is the canary's to say.
+    // Kafka's brokers hand questions on to their controller one by one. One that it does not answer holds up all others for
+    // a minute, as the broker's log then says; whether the gateway goes on meanwhile is the canary's to say.
     for (let triesLeft = askTriesMax - 1; ; triesLeft -= 1) {
       if (this.#client === null || this.#client.closed) this.#client = await WireClient.connect(this.#address);
       try {
@@ -117,6 +119,7 @@ class Admin {
         this.#client.close();
         if (triesLeft === 0) throw error;
         this.slow.push(api);
+        await sleep(askAgainAfterMs);
       }
     }
   }
