@@ -6,7 +6,8 @@
  * into a socket made with `onread`. That is undocumented, so it is tried once on a real connection before it is used,
  * and where it does not work (or for TLS, whose bytes come decrypted) chunks come in 'data' events as ever.
  */
-import { Socket, type TcpNetConnectOpts, connect, createServer } from 'node:net';
+import { Socket, type TcpNetConnectOpts, connect } from 'node:net';
+import { tryOnLoopback } from './loopback-trial.ts';
 
 /** What a socket reads into. Of the buffer of one that sees only small frames, only the first pages are ever backed. */
 const readBufferBytes = 262_144;
@@ -78,38 +79,23 @@ export async function detectTakeOver(): Promise<boolean> {
   return works;
 }
 
-/** Long, for a machine that is busy when the gateway starts. */
-const trialTimeoutMs = 15_000;
-
 function tryTakeOver(): Promise<boolean> {
-  return new Promise<boolean>((resolve) => {
-    const server = createServer({ pauseOnConnect: true });
-    const finish = (result: boolean): void => {
-      clearTimeout(timer);
-      server.close();
-      client?.destroy();
-      resolve(result);
-    };
-    const timer = setTimeout(() => finish(false), trialTimeoutMs);
-    let client: Socket | null = null;
-    server.once('error', () => finish(false));
-    server.once('connection', (accepted) => {
+  return tryOnLoopback({
+    accepted(accepted, finish) {
       const socket = rewrap(accepted, { onBytes: (bytes) => socket?.write(Buffer.from(bytes)) });
       if (socket === null) finish(false);
       socket?.once('error', () => finish(false));
-    });
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') return finish(false);
+    },
+    dialled(port, finish) {
+      const client = connect({ host: '127.0.0.1', port });
       let seen = '';
-      client = connect({ host: '127.0.0.1', port: address.port });
-      client.once('error', () => finish(false));
       client.on('data', (chunk: Buffer) => {
         seen += chunk.toString();
-        if (seen === 'ping') client?.write('pong');
+        if (seen === 'ping') client.write('pong');
         if (seen === 'pingpong') finish(true);
       });
       client.write('ping');
-    });
+      return client;
+    },
   });
 }

@@ -6,9 +6,10 @@
  * That is undocumented, so it is tried once on a real connection before it is used, with bytes that leave at once and with
  * more than leave at once; where it does not work (or for TLS, whose bytes are encrypted first) streams write as ever.
  */
-import { type Socket, connect, createServer } from 'node:net';
+import { type Socket, connect } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { getSystemErrorMessage } from 'node:util';
+import { type Finish, tryOnLoopback } from './loopback-trial.ts';
 
 /** What the handle reports a write by that did not leave at once. */
 interface WriteRequest {
@@ -100,36 +101,16 @@ export async function detectDirectWrites(): Promise<boolean> {
   return works;
 }
 
-/** Long, for a machine that is busy when the gateway starts. */
-const trialTimeoutMs = 15_000;
 const trialPart: Buffer = Buffer.alloc(1_000_000);
 /** More than a socket's buffers hold on either side. */
 const trialPartsMax = 64;
 const greeting = 'ping';
 
 function tryDirectWrites(): Promise<boolean> {
-  return new Promise<boolean>((resolve) => {
-    const server = createServer({ pauseOnConnect: true });
-    const receiver = new Receiver();
-    let client: Socket | null = null;
-    const finish = (result: boolean): void => {
-      clearTimeout(timer);
-      server.close();
-      client?.destroy();
-      resolve(result);
-    };
-    const timer = setTimeout(() => finish(false), trialTimeoutMs);
-    server.once('error', () => finish(false));
-    server.once('connection', (socket) => {
-      socket.once('error', () => finish(false));
-      learnRequest(socket, () => writeTrial(socket, receiver, finish));
-    });
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') return finish(false);
-      client = connect({ host: '127.0.0.1', port: address.port, onread: receiver });
-      client.once('error', () => finish(false));
-    });
+  const receiver = new Receiver();
+  return tryOnLoopback({
+    accepted: (socket, finish) => learnRequest(socket, () => writeTrial(socket, receiver, finish)),
+    dialled: (port) => connect({ host: '127.0.0.1', port, onread: receiver }),
   });
 }
 
@@ -164,7 +145,7 @@ function learnRequest(socket: Socket, then: () => void): void {
   });
 }
 
-function writeTrial(socket: Socket, receiver: Receiver, finish: (result: boolean) => void): void {
+function writeTrial(socket: Socket, receiver: Receiver, finish: Finish): void {
   let sent = false;
   const writer = DirectWriter.untried(socket, () => (sent = writer.pendingBytes === 0));
   if (!writer.write(Buffer.from(greeting)) || writer.pendingBytes !== 0) return finish(false);
