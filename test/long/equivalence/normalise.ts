@@ -187,10 +187,10 @@ function ruleFor(field: string, api: ApiName): Normalisation | undefined {
   });
 }
 
-/** Listings show what other cases made, which is there at other times on each side. An id is random, and may look like a name. */
+/** Listings show what other cases made, which is there at other times on each side. Ids and folders are random, and may look like a name. */
 function belongsElsewhere(item: unknown, token: string): boolean {
   return namesIn(item).some((name) => {
-    const found = /-(q\d+)(?![0-9])/.exec(name)?.[1];
+    const found = /-(q\d+)(?![0-9])/.exec(withoutFolders(name))?.[1];
     return found !== undefined && found !== token && found !== sharedToken;
   });
 }
@@ -221,10 +221,14 @@ function orderOf(item: Json): string {
 
 /** Ids and folders within a text, such as that of an error or a configuration. */
 function textWithoutIds(text: string, side: Side): string {
-  return text
+  const rest = text
     .replaceAll(/[A-Za-z0-9_-]{22}/g, (id) => (side.nameOf(id) === undefined ? id : `<id of ${side.nameOf(id)}>`))
-    .replaceAll(/cluster id "[^"]*"/g, 'cluster id <cluster>')
-    .replaceAll(/\/[^ ,:]*sluice-kafka-[A-Za-z0-9]+/g, '<folder>');
+    .replaceAll(/cluster id "[^"]*"/g, 'cluster id <cluster>');
+  return withoutFolders(rest);
+}
+
+function withoutFolders(text: string): string {
+  return text.replaceAll(/\/[^ ,:]*sluice-kafka-[A-Za-z0-9]+/g, '<folder>');
 }
 
 export interface Difference {
