@@ -48,7 +48,11 @@ abstract class Worker {
 
   async work(): Promise<void> {
     let client = await this.stage.connect();
-    await this.refresh(client);
+    while (this.topicId === '' && !this.stage.stopped()) {
+      // Right after its making a topic is not known to the broker yet, or has no leader.
+      await this.refresh(client);
+      await sleep(20);
+    }
     while (!this.stage.stopped()) {
       const code = await this.once(client).catch((error: unknown) => {
         if (!client.closed) throw error;
