@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { Outlet } from './outlet.ts';
 import { DirectWriter, detectDirectWrites } from './writes.ts';
 
@@ -62,6 +63,48 @@ test('bytes that leave at once are not pending, and what the other end does not 
   socket.end();
   await once(client, 'end');
   assert.deepEqual(received(), Buffer.concat([Buffer.from('at once '), much, Buffer.from(' behind')]));
+});
+
+/** Reads on a thread of its own, checks that every part is of one value, and tells how many are not. */
+const reader = `
+  const { parentPort, workerData: { port, partBytes } } = require('node:worker_threads');
+  const part = Buffer.alloc(partBytes);
+  let at = 0, wrong = 0;
+  const callback = (count, bytes) => {
+    for (let taken = 0; taken < count; ) {
+      const length = Math.min(partBytes - at, count - taken);
+      part.set(bytes.subarray(taken, taken + length), at);
+      at = (at + length) % partBytes;
+      taken += length;
+      if (at === 0 && !part.subarray(1).equals(part.subarray(0, -1))) wrong += 1;
+    }
+    return true;
+  };
+  const onread = { buffer: Buffer.alloc(partBytes), callback };
+  require('node:net').connect({ port, onread }).on('end', () => parentPort.postMessage(wrong));
+`;
+
+// Between the two tries of one write the other end may make room: then all has left, and is still to be reported.
+test('memory is lent until its write is reported, however fast the other end reads', async (t) => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const accepted = once(server, 'connection');
+  const { port } = server.address() as AddressInfo;
+  const lent = Buffer.allocUnsafeSlow(262_144);
+  const thread = new Worker(reader, { eval: true, workerData: { port, partBytes: lent.length } });
+  const told = once(thread, 'message');
+  const [socket] = (await accepted) as [Socket];
+  const writer = DirectWriter.on(socket, () => {});
+  assert.ok(writer !== null);
+  for (let round = 0; round < 12_000; round += 1) {
+    while (writer.pendingBytes > 0) await turn();
+    assert.equal(writer.pendingBytes, 0);
+    assert.equal(writer.write(lent.fill(round)), true);
+  }
+  socket.end();
+  assert.deepEqual(await told, [0]);
 });
 
 test('what the stream has to write is not overtaken', async (t) => {

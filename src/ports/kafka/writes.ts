@@ -16,18 +16,20 @@ interface WriteRequest {
   oncomplete?: (status: number) => void;
   /** The handle does not keep the bytes alive by itself. */
   buffer?: Buffer;
+  /** @returns -1 unless the write is under way, and a report of it to come */
+  getAsyncId(): number;
 }
 
 interface Handle {
   /** @returns 0, or a negative error number of libuv */
   writeBuffer(request: WriteRequest, bytes: Buffer): number;
-  /** Bytes that did not leave at once and still wait. */
-  readonly writeQueueSize: number;
 }
 
 interface WithHandle {
   _handle: Handle | null;
 }
+
+const notUnderWay = -1;
 
 let WriteRequestOf: (new () => WriteRequest) | null = null;
 let works: boolean | null = null;
@@ -36,7 +38,7 @@ let works: boolean | null = null;
 export class DirectWriter {
   readonly #socket: Socket;
   readonly #onSent: () => void;
-  /** A request whose write left at once was not used, and serves again. */
+  /** A request of which the handle made no use, since all bytes left in its first try: it serves again. */
   #spare: WriteRequest | null = null;
   #pendingBytes = 0;
 
@@ -74,7 +76,8 @@ export class DirectWriter {
       socket.destroy(writeError(status));
       return true;
     }
-    if (handle.writeQueueSize === 0) this.#spare = request;
+    // An empty queue would not do: a second try may have sent the rest, and the handle still holds the request to report it.
+    if (request.getAsyncId() === notUnderWay) this.#spare = request;
     else this.#await(request, bytes);
     return true;
   }
