@@ -34,6 +34,8 @@ export interface Sample {
 }
 
 const bytesPerMB = 1e6;
+/** Requests that each connection of an open loop has sent before they count. */
+const turnsBefore = 3;
 
 /** @throws SluiceError `load-failed`: a wrong answer ends the scenario, since figures of a broken run mean nothing */
 export async function runRounds(
@@ -105,7 +107,7 @@ async function runOnce(stage: Stage, peer: Peer, cell: Cell, round: number, opti
       port: peer.port,
       openingFile: peer.openingFile,
       seconds: options.seconds,
-      warmUpSeconds: options.warmUpSeconds,
+      warmUpSeconds: options.warmUpSeconds + firstRequestsSeconds(cell),
     },
     {
       onStart: (pid) => (before = readingOf(stage, peer, pid)),
@@ -133,6 +135,11 @@ async function runOnce(stage: Stage, peer: Peer, cell: Cell, round: number, opti
     latencyUs: result.latencyUs,
     othersCpu: Math.max(0, used.busy - used.proxy - used.load - used.broker - used.own),
   };
+}
+
+/** A gateway dials the broker for a connection's first request, which is no part of what the next ones cost. */
+function firstRequestsSeconds({ connections, rate = 0 }: Cell): number {
+  return rate === 0 ? 0 : (turnsBefore * connections) / rate;
 }
 
 function readingOf(stage: Stage, peer: Peer, loadPid: number): Reading {
