@@ -2,6 +2,9 @@
  * Interleaved rounds: in each, every peer runs every cell once, in an order that turns by one from round to round, so
  * that a slow minute of the machine is everybody's. Ratios are taken within a round and only then summed up.
  */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { SluiceError, messageOf } from '../src/lib/errors.ts';
 import { type LatencyUs, type LoadShape, runLoad } from './load/generator.ts';
 import { busySeconds, usageOf } from './machine.ts';
 import { type BenchOptions, say } from './options.ts';
@@ -117,7 +120,12 @@ async function runOnce(stage: Stage, peer: Peer, cell: Cell, round: number, opti
         ({ residentMB: resident, descriptors } = usageOf(peer.pid));
       },
     },
-  );
+  ).catch((error: unknown) => {
+    throw new SluiceError(
+      'load-failed',
+      `${cell.name} through ${peer.name}: ${messageOf(error)}${lastWords(stage.folder)}`,
+    );
+  });
   const used = difference(before, after);
   const frameBytes = cell.exchange.operation === 'produce' ? result.requestBytes : result.responseBytes;
   return {
@@ -140,6 +148,18 @@ async function runOnce(stage: Stage, peer: Peer, cell: Cell, round: number, opti
 /** A gateway dials the broker for a connection's first request, which is no part of what the next ones cost. */
 function firstRequestsSeconds({ connections, rate = 0 }: Cell): number {
   return rate === 0 ? 0 : (turnsBefore * connections) / rate;
+}
+
+const logLinesShown = 5;
+
+/** The ends of the logs of all who took part: the folder goes with the run. */
+function lastWords(folder: string): string {
+  const logs = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.log'));
+  return logs
+    .map((name) => ({ name, lines: readFileSync(join(folder, name), 'utf8').trim().split('\n').slice(-logLinesShown) }))
+    .filter(({ lines }) => lines.join('') !== '')
+    .map(({ name, lines }) => `\nThe end of ${name}:\n  ${lines.join('\n  ')}`)
+    .join('');
 }
 
 function readingOf(stage: Stage, peer: Peer, loadPid: number): Reading {

@@ -4,10 +4,12 @@
  *
  *   broker PORT RULES      prints "ready" when it listens
  *
- * RULES, a line each: KEY VERSION MATCH_AT MATCH_VALUE COPIES FRAME_FILE
+ * RULES, a line each: KEY VERSION MATCH_AT MATCH_VALUE COPIES FRAME_FILE REQUEST_FILE
  *   MATCH_AT     where in the request's frame MATCH_VALUE must stand (4 bytes), or -1: any
  *   COPIES       FROM:TO:LENGTH,… bytes of the request put into the answer, or -
- * The first rule that matches counts. A request that none matches is reported and its connection closed.
+ *   REQUEST_FILE what the request must be, but for its correlation id and what is copied, or -: anything
+ * The first rule that matches counts. A request that none matches is reported and its connection closed; one that is not
+ * what it must be ends the broker: something on the way has changed bytes.
  */
 #include "frames.h"
 #include <sys/epoll.h>
@@ -15,6 +17,8 @@
 #define RULES_MAX 64
 #define COPIES_MAX 4
 #define EVENTS_MAX 256
+/* Whole requests are compared this often; the head of each one always. */
+#define COMPARE_EVERY 64u
 
 typedef struct {
   uint32_t from, to, length;
@@ -26,11 +30,14 @@ typedef struct {
   int copies_count;
   Copy copies[COPIES_MAX];
   Template frame;
+  Template request; /* no bytes: anything */
 } Rule;
 
 typedef struct {
   int fd;
   bool blocked;
+  uint32_t taken;        /* requests that were answered */
+  const Rule *comparing; /* the rest of the request that comes in is held against this one's */
   InFrame in;
   OutQueue out;
 } Connection;
@@ -53,13 +60,15 @@ static void read_copies(Rule *rule, char *text) {
 static void read_rules(const char *path) {
   FILE *file = fopen(path, "r");
   if (file == NULL) fail("%s cannot be read: %s", path, strerror(errno));
-  char copies[256], frame[1024];
+  char copies[256], frame[1024], request[1024];
   Rule rule = {0};
-  while (fscanf(file, "%d %d %d %u %255s %1023s", &rule.key, &rule.version, &rule.match_at, &rule.match_value, copies, frame) == 6) {
+  while (fscanf(file, "%d %d %d %u %255s %1023s %1023s", &rule.key, &rule.version, &rule.match_at, &rule.match_value, copies, frame,
+                request) == 7) {
     if (rules_count == RULES_MAX) fail("more than %d rules", RULES_MAX);
     rule.copies_count = 0;
     read_copies(&rule, copies);
     rule.frame = read_template(frame);
+    rule.request = strcmp(request, "-") == 0 ? (Template){0} : read_template(request);
     rules[rules_count++] = rule;
   }
   fclose(file);
@@ -77,10 +86,47 @@ static const Rule *rule_for(const uint8_t *request) {
   return NULL;
 }
 
+static void changed(const Connection *connection, const char *what, uint32_t at) {
+  fail("fake broker: request %u of a connection, of %u bytes, came with other bytes in its %s, from %u on", connection->taken,
+       connection->in.length, what, at);
+}
+
+static void compare_head(Connection *connection, const Rule *rule) {
+  InFrame *in = &connection->in;
+  if (rule->request.bytes == NULL) return;
+  uint8_t expected[HEAD_BYTES];
+  uint32_t length = rule->request.length < HEAD_BYTES ? rule->request.length : HEAD_BYTES;
+  if (in->length != rule->request.length) changed(connection, "length", 0);
+  memcpy(expected, rule->request.bytes, length);
+  memcpy(expected + REQUEST_CORRELATION_AT, in->head + REQUEST_CORRELATION_AT, 4);
+  for (int i = 0; i < rule->copies_count; i++) {
+    const Copy *copy = &rule->copies[i];
+    memcpy(expected + copy->from, in->head + copy->from, copy->length);
+  }
+  for (uint32_t i = 0; i < length; i++) {
+    if (expected[i] != in->head[i]) changed(connection, "head", i);
+  }
+}
+
+static void compare_rest(Connection *connection, uint32_t at, const uint8_t *bytes, size_t count) {
+  if (connection->taken % COMPARE_EVERY != 0) return;
+  if (at < HEAD_BYTES) {
+    if (connection->in.have < HEAD_BYTES) return;
+    connection->comparing = rule_for(connection->in.head);
+  }
+  const Rule *rule = connection->comparing;
+  if (rule == NULL || rule->request.bytes == NULL || connection->in.length != rule->request.length) return;
+  size_t skip = at < HEAD_BYTES ? HEAD_BYTES - at : 0;
+  if (memcmp(bytes + skip, rule->request.bytes + at + skip, count - skip) != 0) changed(connection, "records", at);
+}
+
 static bool answer(Connection *connection) {
   const uint8_t *request = connection->in.head;
   const Rule *rule = rule_for(request);
   if (rule == NULL) return false;
+  compare_head(connection, rule);
+  connection->taken++;
+  connection->comparing = NULL;
   OutFrame *frame = out_push(&connection->out, &rule->frame);
   memcpy(frame->head + RESPONSE_CORRELATION_AT, request + REQUEST_CORRELATION_AT, 4);
   for (int i = 0; i < rule->copies_count; i++) {
@@ -102,7 +148,10 @@ static bool take(Connection *connection, bool *more) {
   *more = count == (ssize_t)sizeof buffer;
   if (count < 0) return errno == EAGAIN || errno == EINTR;
   for (size_t used = 0; used < (size_t)count;) {
-    used += in_take(&connection->in, buffer + used, (size_t)count - used);
+    uint32_t at = connection->in.have;
+    size_t taken = in_take(&connection->in, buffer + used, (size_t)count - used);
+    compare_rest(connection, at, buffer + used, taken);
+    used += taken;
     if (!in_whole(&connection->in)) continue;
     if (!answer(connection)) return false;
     in_next(&connection->in);

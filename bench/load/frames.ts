@@ -3,7 +3,7 @@
  * files. They are real: record batches with checksums, topics by id, the versions that clients of Kafka 4 speak.
  */
 import { randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { batchOf } from '../../harness/batches.ts';
 import {
@@ -68,7 +68,11 @@ export function topicId(index: number): string {
 /** Writes all frames of all sizes into `folder`. @param more rules for the fake broker, before the others */
 export function writeFrames(folder: string, cluster: Cluster, more: readonly string[] = []): FrameFiles {
   const exchanges = frameSizes.flatMap((bytes) => [produceExchange(folder, bytes), fetchExchange(folder, bytes)]);
-  const lines = [...more, ...exchanges.map((exchange) => ruleFor(exchange)), ...bootstrapRules(folder, cluster)];
+  const lines = [
+    ...more,
+    ...exchanges.map((exchange) => ruleFor(exchange, sizeOf(exchange.requestFile))),
+    ...bootstrapRules(folder, cluster),
+  ];
   const rulesFile = join(folder, 'rules.txt');
   writeFileSync(rulesFile, `${lines.join('\n')}\n`);
   return {
@@ -179,11 +183,20 @@ function saved(
   return { ...kind, requestFile, responseFile, topicAt };
 }
 
-/** A line for the fake broker. All produce requests have the same answer, so the first of their rules serves them all. */
-function ruleFor({ operation, frameBytes, responseFile, topicAt, sizeAt }: Exchange): string {
+/** A line for the fake broker. A produce request is known by its own size, and must come as it was sent. */
+function ruleFor(
+  { operation, frameBytes, requestFile, responseFile, topicAt, sizeAt }: Exchange,
+  size: number,
+): string {
   const copies = `${topicAt.request}:${topicAt.response}:4`;
-  if (operation === 'produce') return `${apiKeys.produce} ${produceVersion} -1 0 ${copies} ${responseFile}`;
-  return `${apiKeys.fetch} ${fetchVersion} ${sizeAt} ${frameBytes} ${copies} ${responseFile}`;
+  if (operation === 'produce')
+    return `${apiKeys.produce} ${produceVersion} 0 ${size} ${copies} ${responseFile} ${requestFile}`;
+  return `${apiKeys.fetch} ${fetchVersion} ${sizeAt} ${frameBytes} ${copies} ${responseFile} -`;
+}
+
+/** What a frame's first four bytes say. */
+function sizeOf(file: string): number {
+  return readFileSync(file).readInt32BE(0);
 }
 
 function bootstrapRules(folder: string, cluster: Cluster): string[] {
@@ -191,7 +204,7 @@ function bootstrapRules(folder: string, cluster: Cluster): string[] {
   const add = (key: number, version: number, name: string, frame: Buffer): void => {
     const file = join(folder, `${name}-v${version}.bin`);
     writeFileSync(file, frame);
-    rules.push(`${key} ${version} -1 0 - ${file}`);
+    rules.push(`${key} ${version} -1 0 - ${file} -`);
   };
   for (const version of [0, 3, 4]) {
     add(apiKeys.apiVersions, version, 'api-versions', encodeResponse('ApiVersions', version, 0, apiVersions()));

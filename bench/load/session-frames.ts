@@ -57,7 +57,7 @@ export function writeSessionFrames(folder: string, partitions: number, recordByt
     const responseFile = join(folder, `${name}-${kind}-response.bin`);
     writeFileSync(requestFile, request);
     writeFileSync(responseFile, response);
-    const rule = `${apiKeys.fetch} ${fetchVersion} ${maxBytesAt} ${maxBytes} - ${responseFile}`;
+    const rule = `${apiKeys.fetch} ${fetchVersion} ${maxBytesAt} ${maxBytes} - ${responseFile} -`;
     return { rule, requestFile, responseFile, frameBytes: response.length };
   };
   const all = answered(partitions, records);
