@@ -7,6 +7,7 @@ import { topicIdsMax } from '../../lib/limits.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { HostPort, UpstreamSettings } from '../../model/settings.ts';
 import { errorCodes, errorName, type ResponseMessages, zeroUuid } from './protocol/protocol.ts';
+import { Openings } from './openings.ts';
 import { UpstreamConnection } from './upstream.ts';
 import type { BrokerVersions } from './versions.ts';
 
@@ -28,6 +29,7 @@ export class ClusterView {
   readonly #brokers = new Map<number, HostPort>();
   readonly #topicNames = new Map<string, string>();
   readonly #versions = new Map<BrokerTarget, BrokerVersions>();
+  readonly #openings = new Map<BrokerTarget, Openings>();
   #connection: UpstreamConnection | null = null;
   #connecting: Promise<UpstreamConnection> | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -65,11 +67,25 @@ export class ClusterView {
   }
 
   /**
-   * Opens a connection for one client.
+   * Opens a connection for one client, in its turn.
    *
-   * @throws SluiceError `unknown-broker`, `upstream-unreachable`, `upstream-authentication-failed`, `secret-unreadable`
+   * @param wanted asked where it had to wait
+   * @throws SluiceError `unknown-broker`, `upstream-busy`, `upstream-unreachable`, `upstream-authentication-failed`,
+   *   `secret-unreadable`
    */
-  async connect(target: BrokerTarget): Promise<UpstreamConnection> {
+  async connect(target: BrokerTarget, wanted: () => boolean = () => true): Promise<UpstreamConnection> {
+    const openings = this.#openings.get(target) ?? new Openings();
+    this.#openings.set(target, openings);
+    if (!(await openings.begin(wanted))) throw busy(target);
+    try {
+      return await this.#connect(target);
+    } finally {
+      openings.done();
+      if (openings.idle) this.#openings.delete(target);
+    }
+  }
+
+  async #connect(target: BrokerTarget): Promise<UpstreamConnection> {
     try {
       const connection =
         target === 'bootstrap'
@@ -282,4 +298,15 @@ export class ClusterView {
     this.learnBrokers(answer.brokers);
     for (const { topicId, name } of answer.topics) if (name !== null) this.learnTopic(topicId, name);
   }
+}
+
+function busy(target: BrokerTarget): SluiceError<'upstream-busy'> {
+  const which = target === 'bootstrap' ? 'the cluster' : `broker ${target}`;
+  return new SluiceError(
+    'upstream-busy',
+    `Too many connections to ${which} are being opened: this one waited in vain.`,
+    {
+      retriable: true,
+    },
+  );
 }

@@ -339,7 +339,7 @@ export class RequestPipeline {
 
   async #connect(): Promise<boolean> {
     try {
-      const upstream = await this.#parts.cluster.connect(this.#target);
+      const upstream = await this.#parts.cluster.connect(this.#target, () => !this.#closed);
       if (this.#closed) {
         upstream.close('the client is gone');
         return false;
@@ -362,6 +362,7 @@ export class RequestPipeline {
       });
       return true;
     } catch (error) {
+      if (this.#closed) return false;
       const reason = messageOf(error);
       this.#parts.observer.upstreamFailed(this.#parts.settings.name, reason);
       this.#parts.logger.warn({ target: String(this.#target), reason }, 'no connection to the broker behind');
