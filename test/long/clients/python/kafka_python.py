@@ -136,7 +136,13 @@ class Steps:
                     answer.append({"partition": record.partition, "offset": record.offset, "value": value})
             consumer.close()
 
-        thread = threading.Thread(target=consume)
+        def consume_or_say():
+            try:
+                consume()
+            except Exception as error:
+                failures.append(f"the consumer ended: {program.words_of(error)}")
+
+        thread = threading.Thread(target=consume_or_say)
         thread.start()
         # 2.0 has no idempotent producer: one request at a time keeps the order when one is sent again.
         careful = {"max_in_flight_requests_per_connection": 1} if OLD else {}
