@@ -62,6 +62,13 @@ def consumer_of(task, group, **more):
     return KafkaConsumer(**config(task), **given)
 
 
+def subscribe(consumer, topic):
+    # A consumer that learns of a topic while it joins its group may be assigned nothing, and stays so until its metadata is
+    # five minutes old, straight at a broker too: kafka-python asks for fresh metadata only where it subscribes by pattern.
+    consumer.partitions_for_topic(topic)
+    consumer.subscribe([topic])
+
+
 def records_of(polled):
     return [record for records in polled.values() for record in records]
 
@@ -79,7 +86,7 @@ class Steps:
             future.get(30)
         producer.close()
         consumer = consumer_of(task, task["group"])
-        consumer.subscribe([task["topic"]])
+        subscribe(consumer, task["topic"])
         answer = []
         deadline = program.deadline_of(task)
         while len(answer) < len(task["records"]) and time.monotonic() < deadline:
@@ -129,7 +136,7 @@ class Steps:
 
         def consume():
             consumer = consumer_of(task, task["group"], enable_auto_commit=True)
-            consumer.subscribe([task["topic"]])
+            subscribe(consumer, task["topic"])
             while not stop.is_set():
                 for record in records_of(consumer.poll(200)):
                     value = record.value.decode()
@@ -164,7 +171,7 @@ class Steps:
 
     def copy(self, task):
         consumer = consumer_of(task, task["group"])
-        consumer.subscribe([task["from"]])
+        subscribe(consumer, task["from"])
         producer = KafkaProducer(**config(task), transactional_id=task["transactionalId"])
         producer.init_transactions()
         copied = aborted = transactions = 0
