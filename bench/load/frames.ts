@@ -3,7 +3,7 @@
  * files. They are real: record batches with checksums, topics by id, the versions that clients of Kafka 4 speak.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { batchOf } from '../../harness/batches.ts';
 import {
@@ -68,11 +68,7 @@ export function topicId(index: number): string {
 /** Writes all frames of all sizes into `folder`. @param more rules for the fake broker, before the others */
 export function writeFrames(folder: string, cluster: Cluster, more: readonly string[] = []): FrameFiles {
   const exchanges = frameSizes.flatMap((bytes) => [produceExchange(folder, bytes), fetchExchange(folder, bytes)]);
-  const lines = [
-    ...more,
-    ...exchanges.map((exchange) => ruleFor(exchange, sizeOf(exchange.requestFile))),
-    ...bootstrapRules(folder, cluster),
-  ];
+  const lines = [...more, ...exchanges.map((exchange) => ruleFor(exchange)), ...bootstrapRules(folder, cluster)];
   const rulesFile = join(folder, 'rules.txt');
   writeFileSync(rulesFile, `${lines.join('\n')}\n`);
   return {
@@ -184,19 +180,14 @@ function saved(
 }
 
 /** A line for the fake broker. A produce request is known by its own size, and must come as it was sent. */
-function ruleFor(
-  { operation, frameBytes, requestFile, responseFile, topicAt, sizeAt }: Exchange,
-  size: number,
-): string {
+function ruleFor({ operation, frameBytes, requestFile, responseFile, topicAt, sizeAt }: Exchange): string {
   const copies = `${topicAt.request}:${topicAt.response}:4`;
-  if (operation === 'produce')
+  if (operation === 'produce') {
+    // A frame's size does not count itself.
+    const size = statSync(requestFile).size - 4;
     return `${apiKeys.produce} ${produceVersion} 0 ${size} ${copies} ${responseFile} ${requestFile}`;
+  }
   return `${apiKeys.fetch} ${fetchVersion} ${sizeAt} ${frameBytes} ${copies} ${responseFile} -`;
-}
-
-/** What a frame's first four bytes say. */
-function sizeOf(file: string): number {
-  return readFileSync(file).readInt32BE(0);
 }
 
 function bootstrapRules(folder: string, cluster: Cluster): string[] {

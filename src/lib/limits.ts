@@ -10,7 +10,7 @@ export const responseFrameBytesMax: number = 268_435_456;
 export const partialRequestBytesMax: number = 536_870_912;
 /** The same of response frames that are put together, since they cannot pass as they come. */
 export const partialResponseBytesMax: number = 1_073_741_824;
-/** Connections to one broker that are opened at once; more wait for their turn, and no longer than a client waits for an answer. */
+/** Connections to one broker that one process opens at once; more wait for their turn, and no longer than a client waits for an answer. */
 export const openingsMax: number = 256;
 export const openingWaitMs: number = 30_000;
 /** Requests of one connection that may wait for their answers before the socket is no longer read. */

@@ -113,7 +113,7 @@ test('a request whose end comes while the session is renewed is answered', async
   await sleep(100);
   relay.letPass();
 
-  const answer = await Promise.race([client.payload(), sleep(5_000).then(() => 'no answer within 5 s')]);
+  const answer = await Promise.race([client.payload(), sleep(5_000, 'no answer within 5 s', { ref: false })]);
   assert.ok(Buffer.isBuffer(answer), String(answer));
   client.close();
 });

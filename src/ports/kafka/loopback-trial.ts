@@ -8,8 +8,8 @@ export type Finish = (works: boolean) => void;
 
 /** The two ends of the trial. Whichever knows how it went says so by `finish`; what comes later is ignored. */
 export interface Trial {
-  /** @param socket accepted, paused and unread */
-  accepted(socket: Socket, finish: Finish): void;
+  /** What it throws or rejects with says that it does not work. @param socket accepted, paused and unread */
+  accepted(socket: Socket, finish: Finish): Promise<void> | void;
   /** Dials the port at 127.0.0.1. @returns the socket */
   dialled(port: number, finish: Finish): Socket;
 }
@@ -33,7 +33,8 @@ export function tryOnLoopback(trial: Trial): Promise<boolean> {
     server.once('error', () => finish(false));
     server.once('connection', (accepted) => {
       add(accepted);
-      trial.accepted(accepted, finish);
+      const going = async (): Promise<void> => trial.accepted(accepted, finish);
+      going().catch(() => finish(false));
     });
     server.listen(0, '127.0.0.1', () => add(trial.dialled((server.address() as AddressInfo).port, finish)));
   });

@@ -112,7 +112,10 @@ const greeting = 'ping';
 function tryDirectWrites(): Promise<boolean> {
   const receiver = new Receiver();
   return tryOnLoopback({
-    accepted: (socket, finish) => learnRequest(socket, () => writeTrial(socket, receiver, finish)),
+    async accepted(socket, finish) {
+      await learnRequest(socket);
+      writeTrial(socket, receiver, finish);
+    },
     dialled: (port) => connect({ host: '127.0.0.1', port, onread: receiver }),
   });
 }
@@ -134,17 +137,19 @@ class Receiver {
 }
 
 /** What a stream itself hands to the handle with its bytes is what the handle wants. */
-function learnRequest(socket: Socket, then: () => void): void {
+function learnRequest(socket: Socket): Promise<void> {
   const handle = (socket as unknown as WithHandle)._handle;
-  if (handle === null) return;
+  if (handle === null) throw new Error('a socket without a handle');
   const write = handle.writeBuffer.bind(handle);
   handle.writeBuffer = (request, bytes): number => {
     WriteRequestOf = request.constructor as new () => WriteRequest;
     return write(request, bytes);
   };
-  socket.write(Buffer.from(greeting), () => {
-    handle.writeBuffer = write;
-    then();
+  return new Promise((resolve) => {
+    socket.write(Buffer.from(greeting), () => {
+      handle.writeBuffer = write;
+      resolve();
+    });
   });
 }
 

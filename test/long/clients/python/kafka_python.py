@@ -63,8 +63,8 @@ def consumer_of(task, group, **more):
 
 
 def subscribe(consumer, topic):
-    # A consumer that learns of a topic while it joins its group may be assigned nothing, and stays so until its metadata is
-    # five minutes old, straight at a broker too: kafka-python asks for fresh metadata only where it subscribes by pattern.
+    # A consumer that learns of a topic while it joins its group may be assigned nothing and stay so, straight at a broker
+    # too: kafka-python asks for fresh metadata before it joins only where it subscribes by pattern.
     consumer.partitions_for_topic(topic)
     consumer.subscribe([topic])
 
