@@ -166,11 +166,16 @@ function readingOf(stage: Stage, peer: Peer, loadPid: number): Reading {
   const { user, system } = process.cpuUsage();
   return {
     proxy: peer.pid === null ? 0 : usageOf(peer.pid).cpuSeconds,
-    load: usageOf(loadPid).cpuSeconds,
+    load: usageOf(loadPid).cpuSeconds + loadSideSeconds(peer),
     broker: usageOf(stage.broker.pid).cpuSeconds,
     own: (user + system) / 1e6,
     busy: busySeconds(),
   };
+}
+
+/** CPU seconds of what works for the load beside it. */
+function loadSideSeconds({ loadSidePid = null }: Peer): number {
+  return loadSidePid === null ? 0 : usageOf(loadSidePid).cpuSeconds;
 }
 
 function difference(before: Reading | null, after: Reading | null): Reading {

@@ -11,6 +11,8 @@ export interface Peer {
   readonly port: number;
   /** The process whose cost counts, with all it started; `null` where there is none in between. */
   readonly pid: number | null;
+  /** A process that works for the load, as its client's TLS: its cost is the load's. */
+  readonly loadSidePid?: number | null;
   /** Frames that open a connection; `null` where there is nothing to authenticate to. */
   readonly openingFile: string | null;
   stop(): Promise<void>;

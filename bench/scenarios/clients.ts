@@ -30,6 +30,7 @@ const user = { name: 'bench', password: 'bench-password' };
 export const clients: Scenario = {
   name: 'clients',
   about: 'real Kafka with Java perf tools and librdkafka (kcat), produce and consume of 1 KB records',
+  notProfiled: 'the clients, not the gateway, are what a run of it waits for. Profile passthrough instead.',
   run,
 };
 

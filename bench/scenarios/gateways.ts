@@ -32,9 +32,9 @@ export async function gatewayBeside(stage: Stage, options: BenchOptions): Promis
   );
 }
 
-/** Runs the work under the profiler where one was asked for. */
+/** Runs the work under the profiler where one was asked for. The gateway must have been started to be inspected. */
 export async function profiled<Result>(
-  gateway: SluicePeer,
+  gateway: Pick<SluicePeer, 'inspectorPort'>,
   options: BenchOptions,
   work: () => Promise<Result>,
 ): Promise<{ readonly result: Result; readonly text?: string }> {

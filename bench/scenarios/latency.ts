@@ -2,13 +2,13 @@
 import type { Operation } from '../load/frames.ts';
 import type { BenchOptions } from '../options.ts';
 import { startHaproxy } from '../peers/haproxy.ts';
-import { direct } from '../peers/peer.ts';
+import { type Peer, direct } from '../peers/peer.ts';
 import { startPipe } from '../peers/pipe.ts';
 import type { ScenarioResult } from '../report.ts';
 import { type Cell, runRounds } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
-import { setStage } from '../stage.ts';
-import { gatewayBeside, usualGateway } from './gateways.ts';
+import { type Stage, setStage } from '../stage.ts';
+import { gatewayBeside, profiled, usualGateway } from './gateways.ts';
 import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
 
 const connections = 4;
@@ -29,22 +29,29 @@ export const latency: Scenario = {
 async function run(options: BenchOptions): Promise<ScenarioResult> {
   const stage = await setStage(1);
   return onStage(stage, async () => {
-    const { folder, broker } = stage;
-    const peers = [
-      direct(broker),
-      await stage.add(startHaproxy(folder, broker)),
-      await stage.add(startPipe(folder, broker)),
-      await gatewayBeside(stage, options),
-      await usualGateway(stage, options),
-    ].filter((peer) => peer !== null);
+    const gateway = await usualGateway(stage, options);
+    const others = options.profile ? [] : await peersBeside(stage, options);
     const cells = loads.map(({ operation, frameBytes, rate }): Cell => {
       const exchange = stage.frames.exchange(operation, frameBytes);
       return { name: `${cellName(exchange)} ${rate}/s`, exchange, connections, inFlight: 1, rate };
     });
-    const samples = await runRounds(stage, peers, cells, options);
+    const { result: samples, text } = await profiled(gateway, options, () =>
+      runRounds(stage, [...others, gateway], cells, options),
+    );
     const rows = rowsOf(samples, 'haproxy');
     const own = rows.filter(({ peer }) => peer === 'sluice');
     const figures = figuresOf(own, 'added p50 ÷ haproxy', (row) => row.addedP50Ratio?.median ?? Number.NaN);
-    return { rows, figures, samples, notes: stage.missing, anchor: 'haproxy' };
+    return { rows, figures, samples, notes: stage.missing, anchor: 'haproxy', ...(text !== undefined && { text }) };
   });
+}
+
+async function peersBeside(stage: Stage, options: BenchOptions): Promise<Peer[]> {
+  const { folder, broker } = stage;
+  const peers = [
+    direct(broker),
+    await stage.add(startHaproxy(folder, broker)),
+    await stage.add(startPipe(folder, broker)),
+    await gatewayBeside(stage, options),
+  ];
+  return peers.filter((peer) => peer !== null);
 }

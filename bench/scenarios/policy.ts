@@ -2,11 +2,12 @@
 import type { Operation } from '../load/frames.ts';
 import type { BenchOptions } from '../options.ts';
 import { openPolicy, policyOf } from '../peers/policies.ts';
-import { startSluice } from '../peers/sluice.ts';
+import { type SluicePeer, startSluice } from '../peers/sluice.ts';
 import type { ScenarioResult } from '../report.ts';
-import { type Cell, runRounds } from '../rounds.ts';
+import { type Cell, type Sample, runRounds } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
-import { setStage } from '../stage.ts';
+import { type Stage, setStage } from '../stage.ts';
+import { profiled } from './gateways.ts';
 import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
 
 const topics = 10_000;
@@ -32,19 +33,39 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
       { name: 'off', policy: openPolicy },
       ...[10, 1_000, 100_000].map((rules) => ({ name: `${rules}-rules`, policy: policyOf(rules, topics) })),
     ];
-    const peers = [];
+    const peers: SluicePeer[] = [];
     for (const variant of variants) {
-      const gateway = await stage.add(startSluice(folder, broker, { ...variant, idp, openingFile }));
+      const common = { idp, openingFile, inspect: options.profile };
+      const gateway = await stage.add(startSluice(folder, broker, { ...variant, ...common }));
       if (gateway !== null) peers.push(gateway);
     }
     const cells = loads.map(({ operation, frameBytes }): Cell => {
       const exchange = stage.frames.exchange(operation, frameBytes);
       return { name: cellName(exchange), exchange, connections, inFlight, topics };
     });
-    const samples = await runRounds(stage, peers, cells, options);
+    const { samples, text } = options.profile
+      ? await profileEach(stage, peers, cells, options)
+      : { samples: await runRounds(stage, peers, cells, options), text: '' };
     const rows = rowsOf(samples, 'off');
     const on = rows.filter(({ peer }) => peer !== 'off');
     const figures = figuresOf(on, 'cpu ÷ off', (row) => row.cpuRatio?.median ?? Number.NaN);
-    return { rows, figures, samples, notes: stage.missing, anchor: 'off' };
+    return { rows, figures, samples, notes: stage.missing, anchor: 'off', text };
   });
+}
+
+/** One after the other, each under a profile of its own. */
+async function profileEach(
+  stage: Stage,
+  peers: readonly SluicePeer[],
+  cells: readonly Cell[],
+  options: BenchOptions,
+): Promise<{ readonly samples: readonly Sample[]; readonly text: string }> {
+  const samples: Sample[] = [];
+  const texts: string[] = [];
+  for (const peer of peers) {
+    const { result, text = '' } = await profiled(peer, options, () => runRounds(stage, [peer], cells, options));
+    samples.push(...result);
+    texts.push(`${peer.name}\n${text}`);
+  }
+  return { samples, text: texts.join('\n\n') };
 }

@@ -9,6 +9,8 @@ import type { Stage } from '../stage.ts';
 export interface Scenario {
   readonly name: string;
   readonly about: string;
+  /** Why there is no profile of it; absent where there is one. */
+  readonly notProfiled?: string;
   run(options: BenchOptions): Promise<ScenarioResult>;
 }
 

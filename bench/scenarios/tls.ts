@@ -11,6 +11,7 @@ import type { ScenarioResult } from '../report.ts';
 import { type Cell, runRounds } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
 import { type Stage, setStage } from '../stage.ts';
+import { profiled } from './gateways.ts';
 import { type Scenario, cellName, figuresOf, onStage } from './scenario.ts';
 
 const connections = 4;
@@ -31,10 +32,10 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
     const files = await authority.serverFiles('gateway');
     const serverPemFile = join(folder, 'server.pem');
     await writeFile(serverPemFile, files.cert + files.key, { mode: 0o600 });
-    const haproxy = await stage.add(startHaproxy(folder, broker, { serverPemFile }));
-    const gateway = await stage.add(
-      startSluice(folder, broker, { name: 'sluice', idp, openingFile, policy: policyOf(10, 1), tls: files }),
-    );
+    const haproxy = options.profile ? null : await stage.add(startHaproxy(folder, broker, { serverPemFile }));
+    const common = { idp, openingFile, policy: policyOf(10, 1), inspect: options.profile };
+    const gateway = await startSluice(folder, broker, { name: 'sluice', ...common, tls: files });
+    await stage.add(Promise.resolve(gateway));
     const peers: Peer[] = [];
     for (const peer of [haproxy, gateway]) {
       const secured = peer === null ? null : await throughTls(stage, peer);
@@ -46,11 +47,11 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
         return { name: `${cellName(exchange)} TLS`, exchange, connections, inFlight };
       }),
     );
-    const samples = await runRounds(stage, peers, cells, options);
+    const { result: samples, text } = await profiled(gateway, options, () => runRounds(stage, peers, cells, options));
     const rows = rowsOf(samples, 'haproxy');
     const own = rows.filter(({ peer }) => peer === 'sluice');
     const figures = figuresOf(own, 'cpu ÷ haproxy', (row) => row.cpuRatio?.median ?? Number.NaN);
-    return { rows, figures, samples, notes: stage.missing, anchor: 'haproxy' };
+    return { rows, figures, samples, notes: stage.missing, anchor: 'haproxy', ...(text !== undefined && { text }) };
   });
 }
 
@@ -59,5 +60,5 @@ async function throughTls(stage: Stage, peer: Peer): Promise<Peer | null> {
   const client = await stage.add(
     startHaproxy(stage.folder, peer, { name: `tls-client-of-${peer.name}`, tlsToUpstream: true }),
   );
-  return client === null ? null : { ...peer, port: client.port };
+  return client === null ? null : { ...peer, port: client.port, loadSidePid: client.pid };
 }

@@ -24,6 +24,7 @@ const loads: readonly { readonly operation: Operation; readonly frameBytes: numb
 export const workers: Scenario = {
   name: 'workers',
   about: 'one process against a supervisor with two workers, on all cores',
+  notProfiled: 'a profile is of one process, and here several share the work. Profile passthrough instead.',
   run,
 };
 
