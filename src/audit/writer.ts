@@ -9,6 +9,8 @@ import { printable } from '../lib/printable.ts';
 import { auditEvent } from './draft.ts';
 import type { EntryDraft } from './draft.ts';
 import { entryLine } from './envelope.ts';
+import { LineQueue } from './line-queue.ts';
+import type { Lines } from './line-queue.ts';
 import { Losses } from './losses.ts';
 import type { Segments } from './segments.ts';
 import { Waiters } from './waiters.ts';
@@ -29,8 +31,8 @@ export interface WriterBounds {
 /** The Merkle tree over the log. */
 export interface LineFollower {
   /** Called while the lines are on their way to disk; may be called again for lines that did not get there. */
-  prepare(lines: readonly string[]): readonly Buffer[];
-  committed(prepared: readonly Buffer[], segment: string, bytes: number): void;
+  prepare(lines: Lines): Buffer;
+  committed(prepared: Buffer, segment: string, bytes: number): void;
   /** Called once nothing more will be written. */
   close(): Promise<void>;
 }
@@ -58,11 +60,10 @@ export interface WriterStatus {
 const queueWasFull = 'too many entries waited for the disk';
 
 interface Batch {
-  bytes: Buffer;
-  /** Reports on failed writes go before the lines that were queued. */
-  texts: readonly string[];
-  readonly lines: number;
-  readonly queuedBytes: number;
+  /** As they were queued. */
+  readonly queued: Lines;
+  /** What is written: reports on failed writes go before the lines that were queued. */
+  lines: Lines;
 }
 
 /**
@@ -81,7 +82,7 @@ export class AuditWriter {
   readonly #status = { writable: true, backlogged: false, lost: 0, entries: 0 };
   readonly #losses = new Losses();
   readonly #waiters = new Waiters();
-  #lines: string[] = [];
+  readonly #queue: LineQueue;
   #queuedBytes = 0;
   /** Lines queued and lines on disk so far, counted from the first of this run. */
   #queuedLines = 0;
@@ -93,6 +94,7 @@ export class AuditWriter {
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.#queue = new LineQueue(options.bounds.batchBytesMax);
     this.#source = `/sluice/${options.gatewayId}`;
     this.#run = `${options.clock.nowMs().toString(36)}-${randomBytes(5).toString('hex')}`;
   }
@@ -150,8 +152,7 @@ export class AuditWriter {
   }
 
   #enqueue(line: string): void {
-    this.#lines.push(line);
-    this.#queuedBytes += Buffer.byteLength(line) + 1;
+    this.#queuedBytes += this.#queue.add(`${line}\n`);
     this.#queuedLines += 1;
     this.#updateBacklog();
     this.#draining ??= this.#drain();
@@ -160,31 +161,16 @@ export class AuditWriter {
   async #drain(): Promise<void> {
     // What is appended in the same turn goes into one batch.
     await nextTurn();
-    while (this.#lines.length > 0) {
-      const batch = this.#takeBatch();
-      if (!(await this.#commit(batch))) break;
-      this.#durableLines += batch.lines;
-      this.#queuedBytes -= batch.queuedBytes;
+    for (let queued = this.#queue.take(); queued !== null; queued = this.#queue.take()) {
+      if (!(await this.#commit({ queued, lines: queued }))) break;
+      this.#durableLines += queued.count;
+      this.#queuedBytes -= queued.bytes.length;
+      this.#queue.release(queued);
       this.#updateBacklog();
       this.#waiters.resolveUpTo(this.#durableLines);
       if (this.#losses.pending && !this.#full('')) this.#reportLosses(this.#failure || queueWasFull);
     }
     this.#draining = null;
-  }
-
-  #takeBatch(): Batch {
-    const { batchBytesMax } = this.#options.bounds;
-    // No batch is on its way, so all that is queued is in these lines.
-    const all = this.#queuedBytes <= batchBytesMax;
-    let queuedBytes = all ? this.#queuedBytes : 0;
-    let lines = all ? this.#lines.length : 0;
-    if (!all) {
-      for (; queuedBytes < batchBytesMax && lines < this.#lines.length; lines += 1)
-        queuedBytes += Buffer.byteLength(this.#lines[lines] as string) + 1;
-    }
-    const taken = lines === this.#lines.length ? this.#lines : this.#lines.slice(0, lines);
-    this.#lines = lines === this.#lines.length ? [] : this.#lines.slice(lines);
-    return { bytes: Buffer.from(`${taken.join('\n')}\n`), texts: taken, lines, queuedBytes };
   }
 
   /** False where the log closes and the batch could not be written. */
@@ -213,13 +199,13 @@ export class AuditWriter {
     }
   }
 
-  async #write({ bytes, texts }: Batch): Promise<void> {
+  async #write({ lines }: Batch): Promise<void> {
     const { segments, follower } = this.#options;
-    const written = segments.write(bytes);
+    const written = segments.write(lines.bytes);
     // While the disk works.
-    const prepared = follower?.prepare(texts) ?? [];
+    const prepared = follower?.prepare(lines);
     const end = await written;
-    follower?.committed(prepared, end.name, end.bytes);
+    if (prepared !== undefined) follower?.committed(prepared, end.name, end.bytes);
   }
 
   #pause(ms: number): Promise<void> {
@@ -257,13 +243,13 @@ export class AuditWriter {
         segment,
         cause: 'write-failed',
         complete_bytes: completeBytes,
-        torn_bytes: batch.bytes.length,
+        torn_bytes: batch.lines.bytes.length,
         last_id: '',
         last_time: '',
       });
       const line = entryLine(draft, this.#nextId(), this.#source, this.#time());
-      batch.bytes = Buffer.concat([Buffer.from(`${line}\n`), batch.bytes]);
-      batch.texts = [line, ...batch.texts];
+      const { bytes, count } = batch.lines;
+      batch.lines = { bytes: Buffer.concat([Buffer.from(`${line}\n`), bytes]), count: count + 1 };
     }
   }
 

@@ -10,6 +10,7 @@ import type { SignerKey } from './keys.ts';
 import type { CheckpointPush } from './push.ts';
 import type { Witnesses } from './witnesses.ts';
 import type { CheckpointStore, SegmentInTree, TreeState } from './store.ts';
+import type { Lines } from '../line-queue.ts';
 
 export interface CheckpointerOptions {
   readonly store: CheckpointStore;
@@ -62,25 +63,23 @@ export class Checkpointer {
   }
 
   /** Hashes lines that are on their way to disk. The result is for `committed`, once they are there. */
-  prepare(lines: readonly string[]): readonly Buffer[] {
+  prepare({ bytes, count }: Lines): Buffer {
     if (this.#retiring !== null) {
-      const at = lines.findIndex((line) => line.includes(keyChanged));
-      if (at !== -1) this.#keyChangedAt = this.#range.size + at;
+      const at = bytes.indexOf(keyChanged);
+      if (at !== -1) this.#keyChangedAt = this.#range.size + lineEndsIn(bytes.subarray(0, at));
     }
-    return leafHashesOf(lines);
+    return leafHashesOf(bytes, count);
   }
 
   /** @param bytes of the segment up to the end of these lines */
-  committed(leaves: readonly Buffer[], segment: string, bytes: number): void {
+  committed(leaves: Buffer, segment: string, bytes: number): void {
     const last = this.#segments.at(-1);
     const first = last?.name === segment ? last.first : this.#range.size;
     if (last?.name === segment) this.#segments.pop();
     this.#segments.push({ name: segment, first, bytes });
     const { witnesses } = this.#options;
-    for (const leaf of leaves) {
-      this.#range.append(leaf);
-      witnesses?.add(leaf);
-    }
+    this.#range.appendLeaves(leaves);
+    witnesses?.add(leaves);
     const waiting = this.#range.size - this.#signedSize;
     const spaced = this.#options.clock.nowMs() - this.#signedAtMs >= auditCheckpointSpacingMs;
     // The first entries of a run at once: until then nothing proves that it began.
@@ -153,4 +152,10 @@ export class Checkpointer {
       this.#failing = true;
     }
   }
+}
+
+function lineEndsIn(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf('\n'); at !== -1; at = bytes.indexOf('\n', at + 1)) count += 1;
+  return count;
 }

@@ -1,5 +1,5 @@
 /** Asks the witnesses, each in the background, and keeps what they sign beside the log's own signatures. */
-import { leafHash } from '../merkle/hash.ts';
+import { hashBytes, leafHash } from '../merkle/hash.ts';
 import { ProofBuilder, consistencyRanges } from '../merkle/proof.ts';
 import { auditWitnessLeavesMax } from '../../lib/limits.ts';
 import type { WitnessSettings } from '../../model/settings.ts';
@@ -40,8 +40,9 @@ export class Witnesses {
     });
   }
 
-  add(leaf: Uint8Array): void {
-    this.#recent.add(leaf);
+  /** @param leaves their hashes, one behind the other */
+  add(leaves: Uint8Array): void {
+    for (let at = 0; at < leaves.length; at += hashBytes) this.#recent.add(leaves.subarray(at, at + hashBytes));
   }
 
   /** Also where the tree is the same as before: its cosignatures then say that it still ends there. */

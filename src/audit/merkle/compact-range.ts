@@ -1,4 +1,4 @@
-import { emptyRoot, nodeHash } from './hash.ts';
+import { NodePair, emptyRoot, hashBytes, nodeHash } from './hash.ts';
 
 /**
  * A tree that only grows: the roots of the perfect subtrees that its leaves make up, largest first, one per 1 bit of
@@ -6,7 +6,9 @@ import { emptyRoot, nodeHash } from './hash.ts';
  */
 export class CompactRange {
   #size = 0;
-  #hashes: Uint8Array[] = [];
+  /** Each of those roots is the left of a pair, which waits for a right that is as large. Pairs behind them are spare. */
+  readonly #pairs: NodePair[] = [];
+  #count = 0;
 
   /** @throws RangeError where the hashes are not as many as the size has 1 bits */
   static from(size: number, hashes: readonly Uint8Array[]): CompactRange {
@@ -15,7 +17,8 @@ export class CompactRange {
     }
     const range = new CompactRange();
     range.#size = size;
-    range.#hashes = [...hashes];
+    range.#count = hashes.length;
+    for (const [depth, hash] of hashes.entries()) range.#pair(depth).setLeft(hash);
     return range;
   }
 
@@ -25,7 +28,7 @@ export class CompactRange {
 
   /** What `from` takes. */
   get hashes(): readonly Uint8Array[] {
-    return [...this.#hashes];
+    return this.#pairs.slice(0, this.#count).map(({ left }) => left);
   }
 
   /**
@@ -37,21 +40,41 @@ export class CompactRange {
     if (this.#size % leaves !== 0) {
       throw new RangeError(`a subtree of ${leaves} leaves does not begin behind ${this.#size}`);
     }
-    let hash = node;
-    // Each trailing 1 bit of the size is a subtree as large as what is being added: two become one.
-    for (let size = this.#size / leaves; size % 2 === 1; size = Math.floor(size / 2)) {
-      const left = this.#hashes.pop();
-      if (left !== undefined) hash = nodeHash(left, hash);
-    }
-    this.#hashes.push(hash);
-    this.#size += leaves;
+    this.#add(node, 0, leaves);
+  }
+
+  /** @param leaves their hashes, one behind the other */
+  appendLeaves(leaves: Uint8Array): void {
+    for (let at = 0; at < leaves.length; at += hashBytes) this.#add(leaves, at, 1);
   }
 
   /** 32 bytes. */
   root(): Uint8Array {
-    const [last, ...rest] = this.#hashes.toReversed();
+    const [last, ...rest] = this.hashes.toReversed();
     if (last === undefined) return emptyRoot;
     return rest.reduce((right, left) => nodeHash(left, right), last);
+  }
+
+  #add(nodes: Uint8Array, at: number, leaves: number): void {
+    // Each trailing 1 bit of the size is a subtree as large as what is being added: two become one.
+    let size = this.#size / leaves;
+    this.#size += leaves;
+    let depth = this.#count;
+    if (size % 2 === 0) this.#pair(depth).setLeft(nodes, at);
+    else {
+      depth -= 1;
+      this.#pair(depth).setRight(nodes, at);
+      for (size = Math.floor(size / 2); size % 2 === 1; size = Math.floor(size / 2)) {
+        this.#pair(depth).hashIntoRight(this.#pair(depth - 1));
+        depth -= 1;
+      }
+      this.#pair(depth).hashIntoLeft(this.#pair(depth));
+    }
+    this.#count = depth + 1;
+  }
+
+  #pair(depth: number): NodePair {
+    return (this.#pairs[depth] ??= new NodePair());
   }
 }
 

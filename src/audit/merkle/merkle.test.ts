@@ -104,11 +104,20 @@ describe('the tree', () => {
 
   test('hashes a batch of lines as it hashes each', () => {
     const lines = ['{"a":1}', '', 'ü😀', 'x'.repeat(5_000)];
-    assert.deepEqual(
-      leafHashesOf(lines),
-      lines.map((line) => leafHash(Buffer.from(line))),
-    );
-    assert.deepEqual(leafHashesOf([]), []);
+    for (const some of [lines, lines.slice(0, 2), lines.slice(2), []]) {
+      const bytes = Buffer.from(some.map((line) => `${line}\n`).join(''));
+      const expected = Buffer.concat(some.map((line) => leafHash(Buffer.from(line))));
+      assert.deepEqual(leafHashesOf(bytes, some.length), expected);
+    }
+  });
+
+  test('takes leaves by the batch as it takes each', () => {
+    const batched = new CompactRange();
+    for (let size = 1; size <= 40; size += 1) {
+      const first = batched.size;
+      batched.appendLeaves(Buffer.concat(Array.from({ length: size }, (_, i) => leafHash(data(first + i)))));
+      assert.equal(Buffer.compare(batched.root(), mth(dataTo(batched.size))), 0, `size ${batched.size}`);
+    }
   });
 });
 

@@ -14,7 +14,7 @@ import { checkpointName } from '../checkpoint/store.ts';
 import { openFolder } from '../files.ts';
 import type { LogFiles } from '../files.ts';
 import { CompactRange } from '../merkle/compact-range.ts';
-import { leafHashesOf } from '../merkle/hash.ts';
+import { leafHash } from '../merkle/hash.ts';
 import {
   checkpointsOf,
   linesOfLog,
@@ -71,7 +71,7 @@ async function signAnew(at: SignedLog, key: SignerKey): Promise<void> {
   const folder = join(at.log, 'checkpoints');
   for (const name of await readdir(folder)) if (name.endsWith('.checkpoint')) await rm(join(folder, name));
   const range = new CompactRange();
-  for (const leaf of leafHashesOf(lines)) range.append(leaf);
+  for (const line of lines) range.append(leafHash(Buffer.from(line)));
   const head = { origin: key.verifier.name, size: range.size, root: range.root() };
   await writeFile(join(folder, checkpointName(range.size)), signCheckpoint(head, [key], (Date.now() / 1_000) | 0));
   await writeFile(join(folder, 'log.vkey'), `${key.verifier.text}\n`);
