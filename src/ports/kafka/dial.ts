@@ -1,10 +1,11 @@
 /** A socket to a broker, under TLS where the settings say so. */
 import { readFile } from 'node:fs/promises';
 import { type Socket, isIP } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { TLSSocket, connect as connectTls } from 'node:tls';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import type { ClientTlsSettings, HostPort } from '../../model/settings.ts';
 import { type Reader, connectReading, readChunks } from './reads.ts';
+import { readGathered } from './secure-reads.ts';
 
 const connectTimeoutMs = 10_000;
 
@@ -40,7 +41,7 @@ export async function dial(address: HostPort, tls: ClientTlsSettings | undefined
     socket.once(files === null ? 'connect' : 'secureConnect', () => {
       clearTimeout(timer);
       socket.off('error', fail);
-      if (files !== null) readChunks(socket, reader);
+      if (socket instanceof TLSSocket && !readGathered(socket, reader)) readChunks(socket, reader);
       resolve({ socket, reader });
     });
   });

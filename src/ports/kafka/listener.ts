@@ -15,6 +15,7 @@ import { Newcomers } from './newcomers.ts';
 import type { Arrival, ConnectionParts } from './parts.ts';
 import { parseProxyHeader } from './proxy-protocol.ts';
 import { type Reader, detectTakeOver, readChunks, takeOver } from './reads.ts';
+import { detectGatheredReads, readGathered } from './secure-reads.ts';
 import { contextOf, digestOf, readServerFiles } from './server-tls.ts';
 import { detectDirectWrites } from './writes.ts';
 
@@ -70,7 +71,8 @@ export class Listener {
     const { listen } = this.#parts.settings;
     if (listen.tls !== undefined) await this.#startTls(listen.tls);
     const taken = await detectTakeOver();
-    if (!(await detectDirectWrites()) || !taken) {
+    const gathers = await detectGatheredReads();
+    if (!(await detectDirectWrites()) || !taken || !gathers) {
       this.#parts.logger.warn(
         { node: process.version },
         'reading and writing past streams did not work in a trial on this Node: requests cost more CPU, and all else is the same',
@@ -263,7 +265,7 @@ export class Listener {
       return;
     }
     const reader: Reader = { onBytes: () => {} };
-    readChunks(secure, reader);
+    if (!readGathered(secure, reader)) readChunks(secure, reader);
     this.#hand(raw, { ...facts, target, socket: secure, reader, tls: true, certificatePrincipal: certificate });
   }
 
