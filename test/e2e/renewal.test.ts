@@ -1,9 +1,9 @@
 /** The gateway renews its session with a broker, and a request of its client comes in pieces just around that. */
 import assert from 'node:assert/strict';
-import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KafkaCluster, startKafka } from '../../harness/kafka.ts';
+import { Relay } from '../../harness/relay.ts';
 import { type Scene, addressesOf, startScene } from '../../harness/scene.ts';
 import { WireClient } from '../../harness/wire-client.ts';
 
@@ -18,51 +18,6 @@ spec:
 const password = 'secret';
 const sessionMs = 3_000;
 
-/** Stands between the gateway and its broker, and keeps back what one connection's broker says. */
-class Relay {
-  readonly #server: Server;
-  readonly #sockets: Socket[] = [];
-  #brokerSide: Socket | null = null;
-  /** Bytes that the gateway has sent on the connection that was opened last. */
-  sentBytes = 0;
-
-  constructor(broker: string) {
-    const [target] = addressesOf(broker);
-    assert.ok(target !== undefined);
-    this.#server = createServer((gateway) => {
-      const upstream = connect(target);
-      this.#brokerSide = upstream;
-      this.sentBytes = 0;
-      this.#sockets.push(gateway, upstream);
-      gateway.on('data', (chunk) => {
-        if (this.#brokerSide === upstream) this.sentBytes += chunk.length;
-      });
-      for (const socket of [gateway, upstream]) socket.on('error', () => {});
-      gateway.pipe(upstream);
-      upstream.on('data', (chunk) => gateway.write(chunk));
-      upstream.on('close', () => gateway.destroy());
-    });
-  }
-
-  async listen(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  keepBack(): void {
-    this.#brokerSide?.pause();
-  }
-
-  letPass(): void {
-    this.#brokerSide?.resume();
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server.close();
-  }
-}
-
 let kafka: KafkaCluster;
 let relay: Relay;
 let scene: Scene;
@@ -73,7 +28,7 @@ before(async () => {
     users: [{ name: 'sluice', password }],
     config: { 'connections.max.reauth.ms': String(sessionMs) },
   });
-  relay = new Relay(kafka.bootstrap('sasl'));
+  relay = await Relay.start(kafka.bootstrap('sasl'));
   scene = await startScene({
     cluster: kafka,
     clients: [{ id: 'alice', secret: 'a' }],
@@ -81,7 +36,7 @@ before(async () => {
     port: {
       tls: 'server',
       upstream: {
-        bootstrap: addressesOf(await relay.listen()),
+        bootstrap: addressesOf(relay.address),
         sasl: { mechanism: 'PLAIN', username: 'sluice', password: { command: ['printf', '%s', password] } },
       },
     },

@@ -1,12 +1,10 @@
 /** Large frames over TLS, faster than the broker takes them: every byte arrives as it was sent. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { type AddressInfo, type Server, connect, createServer } from 'node:net';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { batchOf } from '../../harness/batches.ts';
 import { startKafka } from '../../harness/kafka.ts';
+import { Relay } from '../../harness/relay.ts';
 import { addressesOf, startScene } from '../../harness/scene.ts';
 import { WireClient } from '../../harness/wire-client.ts';
 import { batches, parseBatch } from '../../src/ports/kafka/protocol/protocol.ts';
@@ -22,39 +20,21 @@ spec:
 const count = 40;
 const valueBytes = 900_000;
 
-/** A way to the broker that takes bytes slowly, so that what the gateway sends piles up. */
-async function slowRelay(to: { host: string; port: number }): Promise<Server> {
-  const server = createServer((client) => {
-    const broker = connect(to);
-    broker.pipe(client);
-    const end = (): void => void [client.destroy(), broker.destroy()];
-    for (const socket of [client, broker]) socket.on('error', end).on('close', end);
-    client.on('data', (chunk: Buffer) => {
-      broker.write(chunk);
-      client.pause();
-      void sleep(2).then(() => client.resume());
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
 function digest(value: Buffer): string {
   return createHash('sha256').update(value).digest('hex');
 }
 
 test('pipelined batches of 900 KB, produced and fetched over TLS', async () => {
   const cluster = await startKafka();
-  const [broker = { host: '', port: 0 }] = addressesOf(cluster.bootstrap());
-  const relay = await slowRelay(broker);
+  // Slower than the gateway, so that what it sends piles up.
+  const relay = await Relay.start(cluster.bootstrap(), { restMs: 2 });
   const scene = await startScene({
     cluster,
     clients: [{ id: 'bulk', secret: 'b' }],
     policies: { 'bulk.yaml': policy },
     port: {
       tls: 'server',
-      upstream: { bootstrap: [{ host: '127.0.0.1', port: (relay.address() as AddressInfo).port }] },
+      upstream: { bootstrap: addressesOf(relay.address) },
     },
   });
   try {
