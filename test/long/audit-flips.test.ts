@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 
-const file = new URL('../../src/audit/retention/retention.test.ts', import.meta.url).pathname;
+const file = new URL('../../src/audit/retention/attacks.test.ts', import.meta.url).pathname;
 
 test('no byte of what retention left can be changed without being found', () => {
   const short = process.env['SLUICE_LONG_BUDGET'] === 'short';

@@ -1,23 +1,16 @@
 /** The verifier, by attack: every edit of a log that we could think of, and what it says of it. */
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import type { TestContext } from 'node:test';
 import { auditEvent } from '../audit.ts';
 import type { EntryDraft } from '../audit.ts';
-import { parseCheckpoint, signCheckpoint } from '../checkpoint/checkpoint.ts';
-import { addKey, readKeyFile } from '../checkpoint/key-file.ts';
 import { SignerKey } from '../checkpoint/keys.ts';
-import type { VerifierKey } from '../checkpoint/keys.ts';
 import { checkpointName } from '../checkpoint/store.ts';
 import { openFolder } from '../files.ts';
 import type { LogFiles } from '../files.ts';
-import { CompactRange } from '../merkle/compact-range.ts';
-import { leafHash } from '../merkle/hash.ts';
 import {
   checkpointsOf,
-  linesOfLog,
   openSigned,
   publicKeyOf,
   runSigned,
@@ -27,27 +20,7 @@ import {
 } from '../testing/signed-log.ts';
 import type { SignedLog } from '../testing/signed-log.ts';
 import { verifyLog } from './verify.ts';
-import type { VerifyOptions, VerifyReport } from './verify.ts';
-
-interface Case {
-  readonly at: SignedLog;
-  readonly keys: readonly [VerifierKey];
-}
-
-/** Three runs of eight entries each. */
-async function threeRuns(t: TestContext): Promise<Case> {
-  const at = await signedLog(t);
-  for (let run = 0; run < 3; run += 1) await runSigned(at, 6);
-  return { at, keys: [await publicKeyOf(at)] };
-}
-
-function said(report: VerifyReport): string[] {
-  return [report.integrity, report.completeness, ...new Set(report.findings.map(({ code }) => code))];
-}
-
-async function verified({ at, keys }: Case, options: VerifyOptions = {}): Promise<string[]> {
-  return said(await verifyLog(at.log, { keys, ...options }));
-}
+import { newestPath, said, signAnew, threeRuns, verified } from '../testing/cases.ts';
 
 async function edit(at: SignedLog, segment: number, change: (lines: string[]) => readonly string[]): Promise<void> {
   const path = join(at.log, (await segmentsOf(at))[segment] ?? '');
@@ -58,23 +31,6 @@ async function edit(at: SignedLog, segment: number, change: (lines: string[]) =>
       .map((line) => `${line}\n`)
       .join(''),
   );
-}
-
-async function newestPath(at: SignedLog): Promise<string> {
-  const newest = (await checkpointsOf(at)).at(-1);
-  return join(at.log, 'checkpoints', checkpointName(newest?.size ?? 0));
-}
-
-/** What someone does who has the folder and no key of ours: signs all that is there with his own. */
-async function signAnew(at: SignedLog, key: SignerKey): Promise<void> {
-  const lines = await linesOfLog(at);
-  const folder = join(at.log, 'checkpoints');
-  for (const name of await readdir(folder)) if (name.endsWith('.checkpoint')) await rm(join(folder, name));
-  const range = new CompactRange();
-  for (const line of lines) range.append(leafHash(Buffer.from(line)));
-  const head = { origin: key.verifier.name, size: range.size, root: range.root() };
-  await writeFile(join(folder, checkpointName(range.size)), signCheckpoint(head, [key], (Date.now() / 1_000) | 0));
-  await writeFile(join(folder, 'log.vkey'), `${key.verifier.text}\n`);
 }
 
 describe('a log that nobody touched', () => {
@@ -362,103 +318,6 @@ describe('what is missing', () => {
     await rm(join(at.log, 'checkpoints', 'tree.json'));
     await runSigned(at, 1);
     assert.deepEqual(await verified({ at, keys }), ['intact', 'complete'], 'and the tree is made from the same lines');
-  });
-});
-
-describe('checkpoints', () => {
-  test('that are broken, renamed, of another log or not the turn of their key are found', async (t) => {
-    const { at, keys } = await threeRuns(t);
-    const newest = await newestPath(at);
-    const good = await readFile(newest);
-    const [first] = await checkpointsOf(at);
-    const other = await signedLog(t);
-    await runSigned(other, 22);
-    for (const [bytes, expected] of [
-      [Buffer.from('x'), 'bad-checkpoint'],
-      [Buffer.alloc(0), 'bad-checkpoint'],
-      [await readFile(join(at.log, 'checkpoints', checkpointName(first?.size ?? 0))), 'bad-checkpoint'],
-      [await readFile(await newestPath(other)), 'unknown-key'],
-      [Buffer.from(good.toString().replace('sluice/gw-1\n', 'sluice/gw-2\n')), 'bad-signature'],
-    ] as const) {
-      await writeFile(newest, bytes);
-      const found = await verified({ at, keys });
-      assert.ok(found[0] === 'broken' && found.includes(expected), `${found.join(' ')}, not ${expected}`);
-    }
-    await writeFile(newest, good);
-    await rename(newest, join(at.log, 'checkpoints', checkpointName(4)));
-    assert.ok((await verified({ at, keys })).includes('bad-checkpoint'));
-  });
-
-  test('kept from the last time must be ours, and the log its continuation', async (t) => {
-    const { at, keys } = await threeRuns(t);
-    const known = (await checkpointsOf(at)).at(-1) ?? null;
-    await runSigned(at, 4);
-    assert.deepEqual(await verified({ at, keys }, { known }), ['intact', 'complete']);
-    const fork = SignerKey.generate('sluice/gw-1');
-    const forged = parseCheckpoint(
-      Buffer.from(signCheckpoint({ origin: 'sluice/gw-1', size: 3, root: Buffer.alloc(32) }, [fork], 1)),
-    );
-    assert.deepEqual(await verified({ at, keys }, { known: forged }), ['broken', 'complete', 'known-unknown-key']);
-    const own = (await readKeyFile(at.key))?.keys[0];
-    assert.ok(own);
-    const split = parseCheckpoint(
-      Buffer.from(signCheckpoint({ origin: 'sluice/gw-1', size: 3, root: Buffer.alloc(32) }, [own], 1)),
-    );
-    assert.deepEqual(await verified({ at, keys }, { known: split }), ['broken', 'complete', 'forked'], 'a split view');
-  });
-
-  test('must cover the end of a log that was closed, and what is older than the interval', async (t) => {
-    const { at, keys } = await threeRuns(t);
-    await rm(await newestPath(at));
-    assert.deepEqual(await verified({ at, keys }), ['broken', 'complete', 'unsigned']);
-  });
-});
-
-describe('a change of keys', () => {
-  test('is followed from the old key and from the new one', async (t) => {
-    const at = await signedLog(t);
-    await runSigned(at, 3);
-    const old = await publicKeyOf(at);
-    await addKey(at.key);
-    await runSigned(at, 3);
-    await runSigned(at, 3);
-    await addKey(at.key);
-    await runSigned(at, 3);
-    for (const key of [old, await publicKeyOf(at)]) {
-      const report = await verifyLog(at.log, { keys: [key] });
-      assert.deepEqual(said(report), ['intact', 'complete']);
-      assert.equal(report.keys.length, 3);
-    }
-  });
-
-  test('that the old key did not sign is none', async (t) => {
-    const at = await signedLog(t);
-    await runSigned(at, 3);
-    const keys = [await publicKeyOf(at)] as const;
-    const thief = SignerKey.generate('sluice/gw-1');
-    const copy = { log: `${at.log}2`, key: `${at.key}2` };
-    await cp(at.log, copy.log, { recursive: true });
-    await copyFile(at.key, copy.key);
-    const log = await openSigned(copy);
-    log.append(auditEvent('log.key-changed', { old_key: keys[0].text, new_key: thief.verifier.text }));
-    await log.close();
-    await signAnew(copy, thief);
-    assert.deepEqual(await verified({ at: copy, keys }), ['broken', 'complete', 'unknown-key']);
-  });
-
-  test('ends what the old key may say', async (t) => {
-    const at = await signedLog(t);
-    await runSigned(at, 3);
-    const keys = [await publicKeyOf(at)] as const;
-    const old = (await readKeyFile(at.key))?.keys[0];
-    assert.ok(old);
-    await addKey(at.key);
-    await runSigned(at, 3);
-    await runSigned(at, 3);
-    const newest = await newestPath(at);
-    const { size, root, origin } = parseCheckpoint(await readFile(newest));
-    await writeFile(newest, signCheckpoint({ size, root, origin }, [old], 1_790_000_000));
-    assert.deepEqual((await verified({ at, keys })).slice(0, 3), ['broken', 'complete', 'unknown-key']);
   });
 });
 
