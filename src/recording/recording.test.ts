@@ -1,21 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHmac, randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eraseRecording } from './erase.ts';
-import { pathsOf } from './header.ts';
-import { enterNotices, leaveNotice } from './notices.ts';
-import { addWrappingKey } from './key-wrapper.ts';
 import type { KeyWrapper } from './key-wrapper.ts';
-import { bench, delivered, eventsInto, full, readAll, session } from './testing.ts';
-
-async function only<Item>(items: Promise<readonly Item[]>): Promise<Item> {
-  const all = await items;
-  assert.equal(all.length, 1);
-  return all[0] as Item;
-}
+import { bench, delivered, full, only, readAll } from './testing.ts';
 
 async function until(what: string, holds: () => boolean): Promise<void> {
   for (const begun = performance.now(); !holds(); await sleep(5))
@@ -205,122 +195,5 @@ describe('after the end', () => {
     await b.recordings.close();
     assert.ok(b.told.includes('lost 1 items 2 records: the session was over'), b.told.join());
     assert.equal((await readAll(b, await only(b.stored()))).read.length, 1);
-  });
-});
-
-describe('erasing', () => {
-  it('takes the key and the segments; the header stays and says so', async (t) => {
-    const b = await bench(t);
-    b.recorder().record(full, delivered('a'));
-    await b.recordings.close();
-    const stored = await only(b.stored());
-    const copy = await readFile(stored.segments[0]?.path ?? '');
-    await eraseRecording(b.directory, stored.header, { at: '2026-03-13T00:00:00Z', cause: 'asked' });
-    const erased = await only(b.stored());
-    assert.deepEqual([erased.state, erased.segments.length, erased.erasure?.cause], ['erased', 0, 'asked']);
-    await assert.rejects(readAll(b, erased), { code: 'recording-erased' });
-    // Somebody kept a copy of the segments: without the key it is nothing.
-    const paths = pathsOf(b.directory, session.id, stored.header.recording);
-    await writeFile(paths.segment(1), copy);
-    await rm(paths.erased);
-    await assert.rejects(readAll(b, await only(b.stored())), { code: 'recording-erased' });
-  });
-
-  it('comes by itself when the retention is over, and not before', async (t) => {
-    const b = await bench(t);
-    b.recorder().record({ ...full, retentionMs: 86_400_000 }, delivered('short'));
-    const other = { ...session, id: 'aaaaaaaa-7b52-4d0e-a0c0-5fd6c2a3f0d1' };
-    b.recorder(other).record(full, delivered('for ever'));
-    await b.recordings.close();
-    const { openRecordings } = await import('./recordings.ts');
-    const { silentLogger } = await import('../lib/logger.ts');
-    const erased: string[] = [];
-    const sweepAt = async (nowMs: number): Promise<void> => {
-      const events = { erased: (header: { session: string }) => void erased.push(header.session) };
-      const sweeping = openRecordings({
-        settings: b.settings,
-        gatewayId: 'gw',
-        clock: { nowMs: () => nowMs },
-        logger: silentLogger,
-        events: events as never,
-      });
-      await sweeping.close();
-    };
-    // Its segments were written now, by the file system's clock.
-    await sweepAt(Date.now() + 86_000_000);
-    assert.deepEqual(erased, []);
-    await sweepAt(Date.now() + 90_000_000);
-    assert.deepEqual(erased, [session.id]);
-    assert.deepEqual((await b.stored()).map(({ state }) => state).toSorted(), ['complete', 'erased']);
-  });
-});
-
-describe('reading', () => {
-  it('asks first, and tells that it is read before anything is given out', async (t) => {
-    const b = await bench(t);
-    b.recorder().record(full, delivered('a'));
-    await b.recordings.close();
-    const stored = await only(b.stored());
-    const refused = { mayRead: async () => await Promise.resolve('ask the owner') };
-    await assert.rejects(readAll(b, stored, refused), { code: 'recording-read-refused', message: /ask the owner/ });
-    const mute = { announce: async () => await Promise.reject(new Error('the log cannot be written')) };
-    await assert.rejects(readAll(b, stored, mute), /the log cannot be written/);
-    const told: string[] = [];
-    const announce = async ({ purpose, recording }: { purpose: string; recording: { session: string } }) =>
-      await Promise.resolve(void told.push(`${purpose} ${recording.session}`));
-    await readAll(b, stored, { announce });
-    assert.deepEqual(told, [`test ${session.id}`]);
-  });
-
-  it('is entered in the audit log by the gateway, from the notice that the command left, once', async (t) => {
-    const b = await bench(t);
-    b.recorder().record(full, delivered('a'));
-    await b.recordings.close();
-    const { header } = await only(b.stored());
-    await leaveNotice(b.directory, 'read', header, 'replay');
-    await leaveNotice(b.directory, 'erased', header, '');
-    await writeFile(join(b.directory, 'notices', '1-forged.notice'), '{"kind":"read","session":"../../x"}');
-    const told: string[] = [];
-    const events = eventsInto(told, []);
-    await enterNotices(b.directory, events);
-    assert.equal(told.length, 2);
-    assert.match(told[0] ?? '', /^read: replay by .+@.+/);
-    assert.match(told[1] ?? '', /^erased: asked by .+@/);
-    assert.equal(await enterNotices(b.directory, events), 0);
-    assert.deepEqual(await readdir(join(b.directory, 'notices')), ['1-forged.unreadable']);
-  });
-
-  it('needs the key that wrapped: another one, or none, does not do', async (t) => {
-    const b = await bench(t);
-    b.recorder().record(full, delivered('a'));
-    await b.recordings.close();
-    const stored = await only(b.stored());
-    const other = await bench(t);
-    other.recorder().record(full, delivered('b'));
-    await other.recordings.close();
-    await assert.rejects(readAll({ ...b, keyFile: other.keyFile }, stored), {
-      code: 'recording-key-unusable',
-      message: /does not hold the key/,
-    });
-    await assert.rejects(readAll({ ...b, keyFile: `${b.keyFile}-gone` }, stored), { code: 'recording-key-unusable' });
-    await chmod(b.keyFile, 0o600);
-    await addWrappingKey(b.keyFile);
-    assert.equal((await readAll(b, stored)).read.length, 1, 'a key that was added leaves the older ones good');
-  });
-
-  it('gives out what was there where the process was killed, and says that the end is missing', async (t) => {
-    const b = await bench(t);
-    const recorder = b.recorder();
-    for (let index = 0; index < 30; index += 1) recorder.record(full, delivered(Buffer.alloc(10_000, index)));
-    await b.recordings.close();
-    const stored = await only(b.stored());
-    const [segment] = stored.segments;
-    await truncate(segment?.path ?? '', (segment?.bytes ?? 0) - 100_001);
-    const cut = await only(b.stored());
-    assert.notEqual(cut.state, 'complete');
-    const { read, ended, tornBytes, digest } = await readAll(b, cut);
-    assert.deepEqual([ended, digest], ['cut', null]);
-    assert.ok(tornBytes > 0 && read.length > 5 && read.length < 30, `${read.length} items, ${tornBytes} torn bytes`);
-    for (const [index, { payload }] of read.entries()) assert.ok(payload.equals(Buffer.alloc(10_000, index)));
   });
 });

@@ -1,4 +1,5 @@
 /** Recordings in a temporary folder, with what they say written down. For tests only. */
+import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -156,4 +157,11 @@ export async function readAll(
     if (next.done === true) return { ...next.value, read };
     read.push(next.value);
   }
+}
+
+/** The one item that there must be. */
+export async function only<Item>(items: Promise<readonly Item[]>): Promise<Item> {
+  const all = await items;
+  assert.equal(all.length, 1);
+  return all[0] as Item;
 }
