@@ -22,6 +22,8 @@ export interface GatewayProcessOptions {
   readonly workers?: number;
   /** As in `sluice.yaml`; default `1h`. */
   readonly maxSessionLifetime?: string;
+  /** Clients must speak TLS; else none does. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
 export interface Memory {
@@ -113,6 +115,7 @@ export async function isReady(telemetry: string): Promise<boolean> {
 }
 
 function writeFiles(folder: string, options: GatewayProcessOptions, firstPort: number): void {
+  const { tls } = options;
   mkdirSync(join(folder, 'policies'));
   for (const [file, text] of Object.entries(options.policies)) writeFileSync(join(folder, 'policies', file), text);
   const config = {
@@ -124,11 +127,12 @@ function writeFiles(folder: string, options: GatewayProcessOptions, firstPort: n
         name: 'orders',
         protocol: 'kafka',
         listen: `127.0.0.1:${firstPort}`,
+        ...(tls !== undefined && { tls: { cert: tls.certFile, key: tls.keyFile } }),
         advertise: { host: '127.0.0.1', ports: `${firstPort + 1}-${firstPort + brokerPorts}`, firstNodeId: 0 },
         upstream: { bootstrap: options.kafka.bootstrap('plaintext').split(',') },
         authentication: {
           mechanisms: ['OAUTHBEARER', 'PLAIN'],
-          allowTokensWithoutTls: true,
+          allowTokensWithoutTls: tls === undefined,
           maxSessionLifetime: options.maxSessionLifetime ?? '1h',
         },
       },

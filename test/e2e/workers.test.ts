@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GatewayProcess, isReady, startGatewayProcess } from '../../harness/gateway-process.ts';
+import { lives, metric, workerPids, workersUp } from '../../harness/gateway-workers.ts';
 import { type Idp, startIdp } from '../../harness/idp.ts';
 import { type KafkaCluster, startKafka } from '../../harness/kafka.ts';
 import { kafkajsClient } from '../../harness/kafkajs-client.ts';
@@ -81,31 +82,6 @@ async function until(what: string, condition: () => boolean | Promise<boolean>, 
   }
 }
 
-async function metric(pattern: RegExp): Promise<number[]> {
-  const text = await (await fetch(`${gateway.telemetry}/metrics`)).text();
-  return text.split('\n').flatMap((line) => (pattern.test(line) ? [Number(line.split(' ').at(-1))] : []));
-}
-
-/** Worker numbers to process ids, of all that ever came up. */
-function workerPids(): Map<number, number> {
-  const lines = gateway
-    .log()
-    .split('\n')
-    .filter((line) => line.includes('a worker is up'));
-  return new Map(
-    lines.map((line) => JSON.parse(line) as { worker: number; pid: number }).map(({ worker, pid }) => [worker, pid]),
-  );
-}
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const codeOf = ({ type }: Entry): string => type.split('.').slice(-2).join('.');
 const about =
   (clientId: string) =>
@@ -167,7 +143,7 @@ describe('two workers', () => {
   test('share the connections of one session evenly, and enter it once', async () => {
     const clients = await connections(6, 'spread');
     for (const client of clients) assert.equal(await describeTopic(client, 'payments'), 0);
-    const perWorker = await metric(/^sluice_worker_connections\{/);
+    const perWorker = await metric(gateway, /^sluice_worker_connections\{/);
     assert.equal(perWorker.length, 2);
     assert.ok(Math.abs((perWorker[0] ?? 0) - (perWorker[1] ?? 0)) <= 1, `connections: ${perWorker.join(' and ')}`);
     for (const client of clients) client.close();
@@ -178,11 +154,11 @@ describe('two workers', () => {
       [1, 2],
     );
     assert.equal(
-      (await metric(/^sluice_requests_total\{.*api="Metadata",outcome="forwarded"/)).length,
+      (await metric(gateway, /^sluice_requests_total\{.*api="Metadata",outcome="forwarded"/)).length,
       1,
       'summed over workers',
     );
-    assert.equal((await metric(/^sluice_process_resident_memory_bytes\{worker=/)).length, 3);
+    assert.equal((await metric(gateway, /^sluice_process_resident_memory_bytes\{worker=/)).length, 3);
   });
 
   test('take up a policy edit within a second, on connections that are open', async (t) => {
@@ -209,18 +185,18 @@ describe('two workers', () => {
 
   test('one is killed under load: only its connections notice, nothing is lost or doubled, and another takes its place', async (t) => {
     const open = async (): Promise<number> =>
-      (await metric(/^sluice_worker_connections\{/)).reduce((sum, count) => sum + count, 0);
+      (await metric(gateway, /^sluice_worker_connections\{/)).reduce((sum, count) => sum + count, 0);
     await until('the connections before are gone', async () => (await open()) === 0);
     const clients = await connections(8, 'bystander');
     const load = await producing('payments');
     await sleep(1_500);
-    const [[victim = 0, pid = 0] = []] = workerPids();
+    const [[victim = 0, pid = 0] = []] = workerPids(gateway);
     process.kill(pid, 'SIGKILL');
     await until('four connections are gone', () => clients.filter(({ closed }) => closed).length >= 4);
     const survivors = clients.filter(({ closed }) => !closed);
     assert.equal(survivors.length, 4, 'connections of the other worker stay');
     for (const client of survivors) assert.equal(await describeTopic(client, 'payments'), 0);
-    await until('two workers are up again', async () => (await metric(/^sluice_workers_up /))[0] === 2);
+    await until('two workers are up again', async () => (await workersUp(gateway)) === 2);
     await sleep(1_000);
     const { sent, failed } = await load.stop();
     const inTopic = await contents('payments');
@@ -239,7 +215,7 @@ describe('two workers', () => {
 
   test('are replaced one after the other under load, with no connection refused and no error', async (t) => {
     const load = await producing('restart');
-    const pidsBefore = workerPids().size;
+    const pidsBefore = workerPids(gateway).size;
     const tries = { done: 0, refused: 0, running: true };
     const connecting = (async () => {
       const [target] = addressesOf(gateway.bootstrap);
@@ -271,7 +247,7 @@ describe('two workers', () => {
       throw error;
     }
     const { sent, failed } = await finish();
-    assert.equal(workerPids().size, pidsBefore + 2);
+    assert.equal(workerPids(gateway).size, pidsBefore + 2);
     assert.equal(tries.refused, 0, `of ${tries.done} connections`);
     assert.equal(failed, 0);
     assert.deepEqual(await contents('restart'), sent);
@@ -281,7 +257,7 @@ describe('two workers', () => {
   test('end with the gateway, and the log is whole: every session closed once, its numbers without a gap', async () => {
     gateway.signal('SIGTERM');
     assert.equal(await gateway.ended, 0);
-    for (const pid of workerPids().values()) assert.equal(lives(pid), false);
+    for (const pid of workerPids(gateway).values()) assert.equal(lives(pid), false);
     const entries = gateway.entries();
     assert.equal(codeOf(entries.at(-1) as Entry), 'log.closed');
     const count = (code: string): number => entries.filter((entry) => codeOf(entry) === code).length;
@@ -302,7 +278,7 @@ describe('two workers', () => {
 test('workers end with a supervisor that is killed', async () => {
   await gateway.stop();
   gateway = await serve();
-  const pids = [...workerPids().values()];
+  const pids = [...workerPids(gateway).values()];
   assert.equal(pids.length, 2);
   assert.equal(await isReady(gateway.telemetry), true);
   process.kill(gateway.pid, 'SIGKILL');

@@ -136,7 +136,11 @@ export async function transactionCell(ground: Ground, client: Client, kind: Auth
 }
 
 /** Values `0` to `count - 1`, written by the harness past the gateway. */
-export async function filledTopic(ground: Ground, what: string, count: number): Promise<string> {
+export async function filledTopic(
+  ground: Pick<Ground, 'openTopic' | 'write' | 'endOf'>,
+  what: string,
+  count: number,
+): Promise<string> {
   const topic = await ground.openTopic(what);
   await ground.write(
     topic,
@@ -147,7 +151,7 @@ export async function filledTopic(ground: Ground, what: string, count: number): 
 }
 
 /** Each input's copy once, those of a key in order. */
-export async function assertCopied(ground: Ground, to: string, count: number): Promise<void> {
+export async function assertCopied(ground: Pick<Ground, 'readTopic'>, to: string, count: number): Promise<void> {
   const stored = await ground.readTopic(to, count, copyTimeoutMs);
   const indexes = stored.map(({ value }) => Number(/^copy of (\d+)$/.exec(value)?.[1] ?? -1));
   assert.deepEqual(

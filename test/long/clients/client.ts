@@ -35,8 +35,8 @@ export interface Client {
   transactions?(ground: Ground): Promise<string>;
   /** Fetches what it needs; @throws where that cannot be had, with what to do */
   prepare(): Promise<void>;
-  /** Runs the task to its end. @throws with what the program said last */
-  run<Answer>(task: Task): Promise<Answer>;
+  /** Runs the task to its end; `said` is handed its log then. @throws with what the program said last */
+  run<Answer>(task: Task, said?: (log: string) => void): Promise<Answer>;
 }
 
 /** Programs get this much longer than their task before they are killed. */
@@ -48,12 +48,14 @@ export async function runProgram<Answer>(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   task: Task,
+  said?: (log: string) => void,
 ): Promise<Answer> {
   const done = await run(command, args, {
     env,
     stdin: `${JSON.stringify(task)}\n`,
     timeoutMs: task.timeoutMs + graceMs,
   });
+  said?.(done.stderr);
   return answerOf(done);
 }
 

@@ -13,8 +13,8 @@ export const confluentPython: Client = {
   async prepare() {
     await ensurePythonPackage('confluent-kafka', version);
   },
-  async run(task) {
+  async run(task, said) {
     const { python, env } = await ensurePythonPackage('confluent-kafka', version);
-    return await runProgram(python, [program], env, task);
+    return await runProgram(python, [program], env, task, said);
   },
 };

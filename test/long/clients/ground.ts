@@ -3,21 +3,19 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Kafka, logLevel } from 'kafkajs';
 import type { KafkaOptions } from '../../../harness/kafka-options.ts';
 import { type Scene, startScene } from '../../../harness/scene.ts';
 import { WireClient } from '../../../harness/wire-client.ts';
 import { type Logger, silentLogger } from '../../../src/lib/logger.ts';
+import { type Stored, endOf, readTopic, write } from './stored.ts';
 import type { Auth, AuthKind } from './task.ts';
 
 /** Tokens of the re-authentication runs: short, but longer than what a client needs to notice. */
 export const briefSeconds = 8;
 const partitions = 3;
-/** After the records that are due, for those that are not. */
-const quietMs = 1_500;
 
 /** What every client may; `shut` is a topic that exists, and is granted to nobody. */
-const policy = `apiVersion: sluice/v1
+export const clientsPolicy = `apiVersion: sluice/v1
 kind: Policy
 metadata: { name: team }
 spec:
@@ -55,13 +53,6 @@ export interface Ground {
   stop(): Promise<void>;
 }
 
-export interface Stored {
-  readonly partition: number;
-  readonly offset: number;
-  readonly key: string;
-  readonly value: string;
-}
-
 /** @param kafka options of the broker, for what all clients do not need */
 export async function startGround(kafka: KafkaOptions = {}): Promise<Ground> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-clients-'));
@@ -72,7 +63,7 @@ export async function startGround(kafka: KafkaOptions = {}): Promise<Ground> {
       { id: 'app', secret: 'app-secret', groups: ['team'] },
       { id: 'brief', secret: 'brief-secret', groups: ['team'], ttlSeconds: briefSeconds },
     ],
-    policies: { 'team.yaml': policy },
+    policies: { 'team.yaml': clientsPolicy },
     kafka,
     port: {
       tls: 'mutual-optional',
@@ -102,11 +93,11 @@ export async function startGround(kafka: KafkaOptions = {}): Promise<Ground> {
       await scene.kafka.createTopic(topic, { partitions });
       return topic;
     },
-    readTopic: (topic, count, timeoutMs) => readTopic(scene, topic, count, timeoutMs),
-    endOf: (topic) => endOf(scene, topic),
+    readTopic: (topic, count, timeoutMs) => readTopic(scene.kafka, topic, count, timeoutMs),
+    endOf: (topic) => endOf(scene.kafka, topic),
     committed: (group, topic) => committed(scene, group, topic),
     shareFromEarliest: (group) => shareFromEarliest(scene, group),
-    write: (topic, messages) => write(scene, topic, messages),
+    write: (topic, messages) => write(scene.kafka, topic, messages),
     renewals: (clientId) => sessionsOf(scene, 'authentication.renewed', clientId).length,
     expiries(clientId) {
       const own = new Set(sessionsOf(scene, 'session.opened', clientId));
@@ -136,65 +127,6 @@ function sessionsOf(scene: Scene, code: string, clientId: string): string[] {
     const { session_id: session, client } = data as { session_id: string; client: { client_id: string } };
     return client.client_id === clientId ? [session] : [];
   });
-}
-
-async function write(
-  scene: Scene,
-  topic: string,
-  messages: readonly { readonly key: string; readonly value: string }[],
-): Promise<void> {
-  // One that is not idempotent writes some partitions twice where another one makes it try again.
-  const producer = directly(scene).producer({ idempotent: true, maxInFlightRequests: 1 });
-  await producer.connect();
-  await producer.send({ topic, messages: [...messages] });
-  await producer.disconnect();
-}
-
-/** Past the gateway, on the broker's own listener. */
-function directly(scene: Scene): Kafka {
-  return new Kafka({ brokers: scene.kafka.bootstrap('plaintext').split(','), logLevel: logLevel.NOTHING });
-}
-
-async function readTopic(scene: Scene, topic: string, count: number, timeoutMs: number): Promise<Stored[]> {
-  const consumer = directly(scene).consumer({ groupId: `reader-${randomUUID()}`, maxWaitTimeInMs: 200 });
-  // By their places: a reader that has to join its group again begins anew.
-  const stored = new Map<string, Stored>();
-  await consumer.connect();
-  try {
-    await consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachMessage: async ({ partition, message }) => {
-        const { offset, key, value } = message;
-        const record = { partition, offset: Number(offset), key: String(key ?? ''), value: String(value ?? '') };
-        stored.set(`${partition}/${offset}`, record);
-      },
-    });
-    const deadline = performance.now() + timeoutMs;
-    while (stored.size < count && performance.now() < deadline) await pause(100);
-    await pause(quietMs);
-  } finally {
-    await consumer.disconnect();
-  }
-  return [...stored.values()].toSorted((left, right) => left.offset - right.offset);
-}
-
-async function endOf(scene: Scene, topic: string): Promise<number> {
-  const admin = await scene.kafka.admin.client();
-  const deadline = performance.now() + 10_000;
-  for (;;) {
-    try {
-      return (await admin.fetchTopicOffsets(topic)).reduce((sum, { offset }) => sum + Number(offset), 0);
-    } catch (error) {
-      // A topic that has just been made is not led yet.
-      if (performance.now() > deadline) throw error;
-      await pause(100);
-    }
-  }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 async function committed(scene: Scene, group: string, topic: string): Promise<number> {

@@ -19,8 +19,8 @@ const jvmFlags = [
 const graceMs = 20_000;
 
 export interface JavaPrograms {
-  /** Runs `Clients` to its end. */
-  run<Answer>(task: Task): Promise<Answer>;
+  /** Runs `Clients` to its end; `said` is handed its log then. */
+  run<Answer>(task: Task, said?: (log: string) => void): Promise<Answer>;
   /** Starts a program that is ended from outside; `log` is what it has said so far. */
   start(program: 'Clients' | 'Streams', task: Task): GuardedProcess & { log(): string };
 }
@@ -51,11 +51,12 @@ export async function javaPrograms(
   ];
   let started = 0;
   return {
-    async run(task) {
+    async run(task, said) {
       const done = await run('java', command('Clients', task), {
         stdin: JSON.stringify(task),
         timeoutMs: task.timeoutMs + graceMs,
       });
+      said?.(done.stderr);
       assertQuiet(done.stderr);
       return answerOf(done);
     },

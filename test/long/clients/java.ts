@@ -29,7 +29,7 @@ function inVersion(version: string, id: string): Client {
     async prepare() {
       await compiled();
     },
-    run: async (task) => await (await compiled()).run(task),
+    run: async (task, said) => await (await compiled()).run(task, said),
     transactions: async (ground) => await killedCopier(ground, await compiled(), id),
   };
 }

@@ -15,7 +15,7 @@ def config(task, **more):
         "bootstrap.servers": task["bootstrap"],
         "client.id": task["clientId"],
         "ssl.ca.location": task["caFile"],
-        "log_level": 4,
+        "log_level": 6,
     }
     return {**common, **credentials(auth), **more}
 

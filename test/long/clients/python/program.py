@@ -1,5 +1,6 @@
 """What the Python programs have in common: the task in, the answer out, tokens, and the pace of the steady step."""
 import base64
+import faulthandler
 import json
 import os
 import sys
@@ -11,6 +12,8 @@ import urllib.request
 def main(steps):
     """Reads the task, carries it out, prints the answer, and ends whatever threads a library leaves behind."""
     task = json.loads(sys.stdin.readline())
+    # Where it hangs is said before it is killed.
+    faulthandler.dump_traceback_later(task["timeoutMs"] / 1000 + 10)
     answer = getattr(steps, task["step"])(task)
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
     sys.stdout.flush()
