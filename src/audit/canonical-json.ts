@@ -13,6 +13,11 @@ export function constantData<Data extends JsonObject>(data: Data): Data {
   return data;
 }
 
+/** Whether it came from `constantData`: its text stays what it is. */
+export function isConstant(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && constants.has(value);
+}
+
 /** @throws TypeError where the value holds what JSON cannot carry: NaN, a lone surrogate, a circle, an object that is no plain one */
 export function canonicalText(value: JsonValue): string {
   return textOf(value, 0);

@@ -40,6 +40,21 @@ export class LineQueue {
     return bytes;
   }
 
+  /** Where a line may be made in place, from `used` on; `null` where a chunk has to be begun with `add`. */
+  get open(): Readonly<Chunk> | null {
+    return this.#last;
+  }
+
+  /** A line was made there. @param end behind its line end @returns its bytes */
+  addMade(end: number): number {
+    const chunk = this.#last;
+    if (chunk === null || end <= chunk.used || end > chunk.bytes.length) throw new RangeError('no line was made there');
+    const bytes = end - chunk.used;
+    chunk.used = end;
+    chunk.lines += 1;
+    return bytes;
+  }
+
   /** The oldest lines; `null` where there are none. What was taken goes back with `release`. */
   take(): Lines | null {
     const chunk = this.#chunks.shift();

@@ -14,6 +14,7 @@ import type { Lines } from './line-queue.ts';
 import { Losses } from './losses.ts';
 import type { Segments } from './segments.ts';
 import { Waiters } from './waiters.ts';
+import { WindowLines } from './window-lines.ts';
 
 export interface WriterBounds {
   /** Bytes waiting beyond which the log is backlogged. */
@@ -82,6 +83,7 @@ export class AuditWriter {
   readonly #status = { writable: true, backlogged: false, lost: 0, entries: 0 };
   readonly #losses = new Losses();
   readonly #waiters = new Waiters();
+  readonly #windowLines: WindowLines;
   readonly #queue: LineQueue;
   #queuedBytes = 0;
   /** Lines queued and lines on disk so far, counted from the first of this run. */
@@ -97,6 +99,7 @@ export class AuditWriter {
     this.#queue = new LineQueue(options.bounds.batchBytesMax);
     this.#source = `/sluice/${options.gatewayId}`;
     this.#run = `${options.clock.nowMs().toString(36)}-${randomBytes(5).toString('hex')}`;
+    this.#windowLines = new WindowLines(this.#run, this.#source);
   }
 
   /** @throws SluiceError `entry-malformed` where the draft holds what JSON cannot carry */
@@ -107,7 +110,8 @@ export class AuditWriter {
       return id;
     }
     try {
-      this.#enqueue(entryLine(draft, id, this.#source, this.#time()));
+      const time = this.#time();
+      if (!this.#enqueueInPlace(draft, time)) this.#enqueue(entryLine(draft, id, this.#source, time));
     } catch (malformed) {
       // Its number is taken: without a report the gap would look like tampering.
       this.#lose(id);
@@ -152,7 +156,21 @@ export class AuditWriter {
   }
 
   #enqueue(line: string): void {
-    this.#queuedBytes += this.#queue.add(`${line}\n`);
+    this.#queued(this.#queue.add(`${line}\n`));
+  }
+
+  /** False where the entry is none that can be made so, or there is no room. */
+  #enqueueInPlace(draft: EntryDraft, time: string): boolean {
+    const { open } = this.#queue;
+    if (open === null) return false;
+    const end = this.#windowLines.write(draft, this.#status.entries, time, open.bytes, open.used);
+    if (end === -1) return false;
+    this.#queued(this.#queue.addMade(end));
+    return true;
+  }
+
+  #queued(bytes: number): void {
+    this.#queuedBytes += bytes;
     this.#queuedLines += 1;
     this.#updateBacklog();
     this.#draining ??= this.#drain();
