@@ -1,13 +1,12 @@
-/** Sessions, decisions and windows in the words of the audit log. Whatever came from a client is cleaned and bounded here. */
+/** Sessions and decisions in the words of the audit log. Whatever came from a client is cleaned and bounded here. */
 import { constantData } from '../audit/audit.ts';
-import type { AuthorizationData, ClientData, CredentialData, FlowData, PrincipalData } from '../audit/audit.ts';
+import type { AuthorizationData, ClientData, CredentialData, PrincipalData } from '../audit/audit.ts';
 import { auditGroupsMax, auditNameCharsMax } from '../lib/limits.ts';
 import { printable } from '../lib/printable.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
 import type { Principal } from '../model/principal.ts';
 import type { ClientFacts } from '../model/session.ts';
-import type { FlowWindow } from './flow-windows.ts';
 
 export function nameData(name: string): string {
   return printable(name, auditNameCharsMax);
@@ -66,19 +65,4 @@ export function authorizationData(decided: Decided): AuthorizationData {
     },
   };
   return decided.partition < 0 ? data : { ...data, partition: decided.partition };
-}
-
-export function flowData(window: FlowWindow): FlowData {
-  // In the order in which it is written: nothing has to be sorted.
-  return {
-    approximate: window.ranges.approximate,
-    bytes: window.bytes,
-    operation: window.operation,
-    partition: window.partition,
-    ranges: window.ranges.toStrings(),
-    records: window.records,
-    records_without_offset: window.recordsWithoutOffset,
-    requests: window.requests,
-    topic: nameData(window.topic),
-  };
 }

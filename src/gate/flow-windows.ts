@@ -1,11 +1,20 @@
 import { isOver } from './elapsed.ts';
+import { nameData } from './entry-data.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 import type { FlowAccount } from './contract.ts';
+
+/** A topic as the log tells of it. */
+export interface TopicName {
+  /** As `nameData` gave it. */
+  readonly told: string;
+  /** `topic/` before it. */
+  readonly subject: string;
+}
 
 /** What flowed in one partition since the last flush. */
 export class FlowWindow {
   readonly operation: 'read' | 'write';
-  readonly topic: string;
+  readonly topic: TopicName;
   readonly partition: number;
   records = 0;
   recordsWithoutOffset = 0;
@@ -16,30 +25,42 @@ export class FlowWindow {
   endMs = 0;
   /** No longer among its session's windows: what flows next opens another. */
   dropped = false;
-  readonly #ranges: OffsetRanges;
+  readonly #rangesMax: number;
+  /** Made where what flowed is more than one stretch, or beyond what a number holds. */
+  #ranges: OffsetRanges | null = null;
   // The stretch of offsets that flowed last, as plain numbers: what flows next mostly follows it.
   #first = -1;
   #last = -1;
 
-  constructor(operation: 'read' | 'write', topic: string, partition: number, rangesMax: number) {
+  constructor(operation: 'read' | 'write', topic: TopicName, partition: number, rangesMax: number) {
     this.operation = operation;
     this.topic = topic;
     this.partition = partition;
-    this.#ranges = new OffsetRanges(rangesMax);
+    this.#rangesMax = rangesMax;
   }
 
-  /** Every offset so far. */
-  get ranges(): OffsetRanges {
-    if (this.#first !== -1) this.#ranges.add(BigInt(this.#first), BigInt(this.#last));
-    this.#first = -1;
-    return this.#ranges;
+  /** Whether the ranges cover more than what flowed. */
+  get approximate(): boolean {
+    return this.#ranges !== null && this.#all().approximate;
+  }
+
+  /** Every offset so far: first and last of each range, as decimal strings. */
+  ranges(): [string, string][] {
+    if (this.#ranges !== null) return this.#all().toStrings();
+    return this.#first === -1 ? [] : [[String(this.#first), String(this.#last)]];
   }
 
   add(flow: FlowAccount, nowMs: number): void {
-    this.#count(flow.records, flow.bytes, nowMs);
-    if (flow.firstOffset >= 0n && flow.lastOffset >= flow.firstOffset)
-      this.ranges.add(flow.firstOffset, flow.lastOffset);
-    else this.recordsWithoutOffset += flow.records;
+    const { firstOffset, lastOffset, records, bytes } = flow;
+    const first = Number(firstOffset);
+    const last = Number(lastOffset);
+    if (first >= 0 && last >= first && Number.isSafeInteger(last)) {
+      this.addSafe(first, last, records, bytes, nowMs);
+      return;
+    }
+    this.#count(records, bytes, nowMs);
+    if (firstOffset >= 0n && lastOffset >= firstOffset) this.#all().add(firstOffset, lastOffset);
+    else this.recordsWithoutOffset += records;
   }
 
   /** As `add`, of offsets that are safe integers, 0 ≤ first ≤ last: without making anything. */
@@ -50,10 +71,18 @@ export class FlowWindow {
         this.#last = last;
         return;
       }
-      this.#ranges.add(BigInt(this.#first), BigInt(this.#last));
+      this.#all();
     }
     this.#first = first;
     this.#last = last;
+  }
+
+  /** With the stretch that flowed last. */
+  #all(): OffsetRanges {
+    this.#ranges ??= new OffsetRanges(this.#rangesMax);
+    if (this.#first !== -1) this.#ranges.add(BigInt(this.#first), BigInt(this.#last));
+    this.#first = -1;
+    return this.#ranges;
   }
 
   #count(records: number, bytes: number, nowMs: number): void {
@@ -66,7 +95,7 @@ export class FlowWindow {
 
   reset(): void {
     this.#first = -1;
-    this.#ranges.clear();
+    this.#ranges = null;
     this.records = 0;
     this.recordsWithoutOffset = 0;
     this.bytes = 0;
@@ -74,12 +103,18 @@ export class FlowWindow {
   }
 }
 
+/** The windows of one topic, by partition. */
+interface TopicWindows {
+  readonly name: TopicName;
+  readonly partitions: Map<number, FlowWindow>;
+}
+
 /** The windows of one session. A known flow is found by two look-ups, without making a key. */
 export class FlowWindows {
   readonly #windowsMax: number;
   readonly #rangesMax: number;
-  readonly #reads = new Map<string, Map<number, FlowWindow>>();
-  readonly #writes = new Map<string, Map<number, FlowWindow>>();
+  readonly #reads = new Map<string, TopicWindows>();
+  readonly #writes = new Map<string, TopicWindows>();
   #count = 0;
   /** When the first of the windows that are open began; -1 where none is. */
   #openedMs = -1;
@@ -92,7 +127,7 @@ export class FlowWindows {
   /** The window of one flow, opened where there is none; `null` where there is no room for it: flush, and ask again. */
   window(action: FlowAccount['action'], topic: string, partition: number): FlowWindow | null {
     const topics = action === 'read' ? this.#reads : this.#writes;
-    return topics.get(topic)?.get(partition) ?? this.#open(topics, action, topic, partition);
+    return topics.get(topic)?.partitions.get(partition) ?? this.#open(topics, action, topic, partition);
   }
 
   /** Something was added to a window. */
@@ -113,36 +148,41 @@ export class FlowWindows {
   }
 
   #open(
-    topics: Map<string, Map<number, FlowWindow>>,
+    topics: Map<string, TopicWindows>,
     action: FlowAccount['action'],
     topic: string,
     partition: number,
   ): FlowWindow | null {
     if (this.#count >= this.#windowsMax) return null;
-    const partitions = topics.get(topic) ?? new Map<number, FlowWindow>();
-    const window = new FlowWindow(action, topic, partition, this.#rangesMax);
-    partitions.set(partition, window);
-    topics.set(topic, partitions);
+    let windows = topics.get(topic);
+    if (windows === undefined) {
+      windows = { name: topicName(topic), partitions: new Map() };
+      topics.set(topic, windows);
+    }
+    const window = new FlowWindow(action, windows.name, partition, this.#rangesMax);
+    windows.partitions.set(partition, window);
     this.#count += 1;
     return window;
   }
 
-  #flushTopics(
-    topics: Map<string, Map<number, FlowWindow>>,
-    dropAll: boolean,
-    write: (window: FlowWindow) => void,
-  ): void {
-    for (const [topic, partitions] of topics) {
+  #flushTopics(topics: Map<string, TopicWindows>, dropAll: boolean, write: (window: FlowWindow) => void): void {
+    for (const [topic, { partitions }] of topics) {
       for (const [partition, window] of partitions) {
         const idle = window.requests === 0;
         if (!idle) write(window);
         if (idle || dropAll) {
-          partitions.delete(partition);
           window.dropped = true;
           this.#count -= 1;
+          // All at once below, which is less work.
+          if (!dropAll) partitions.delete(partition);
         } else window.reset();
       }
-      if (partitions.size === 0) topics.delete(topic);
+      if (dropAll || partitions.size === 0) topics.delete(topic);
     }
   }
+}
+
+function topicName(topic: string): TopicName {
+  const told = nameData(topic);
+  return { told, subject: `topic/${told}` };
 }

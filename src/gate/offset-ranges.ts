@@ -4,8 +4,8 @@
  */
 export class OffsetRanges {
   readonly #rangesMax: number;
-  #firsts: bigint[] = [];
-  #lasts: bigint[] = [];
+  readonly #firsts: bigint[] = [];
+  readonly #lasts: bigint[] = [];
   #approximate = false;
 
   constructor(rangesMax: number) {
@@ -26,12 +26,6 @@ export class OffsetRanges {
     else if (first >= endFirst) {
       if (last > endLast) this.#lasts[end] = last;
     } else this.#merge(first, last);
-  }
-
-  clear(): void {
-    this.#firsts = [];
-    this.#lasts = [];
-    this.#approximate = false;
   }
 
   /** As decimal strings: offsets have 64 bits. */

@@ -15,12 +15,13 @@ import type { Decision } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
 import type { FlowAccount } from './contract.ts';
 import type { Durability } from './durability.ts';
-import { authorizationData, flowData, nameData } from './entry-data.ts';
+import { authorizationData, nameData } from './entry-data.ts';
 import type { Decided } from './entry-data.ts';
 import { FlowWindows } from './flow-windows.ts';
 import type { FlowWindow } from './flow-windows.ts';
 import { Folds } from './folds.ts';
 import { KnownFlows } from './known-flows.ts';
+import { flowData } from './window-data.ts';
 
 /** What a code's data holds beyond what every entry about a session does. */
 type Beyond<Code extends EventCode> = Omit<EventData[Code], keyof SessionData>;
@@ -216,7 +217,7 @@ export class SessionTrail {
     const { client, port, principal, session_id } = this.#about;
     const revision = this.#revision;
     const data = { client, flow, policy_revision: revision, port, principal, seq: this.#seq, session_id, window: span };
-    this.#audit.append(auditEvent('flow.window', data, `topic/${flow.topic}`));
+    this.#audit.append(auditEvent('flow.window', data, window.topic.subject));
   }
 
   /** Entries were lost, and a flow's may be among them: each is told again when it is used next. */

@@ -6,8 +6,20 @@ const remembered = 64;
 const seconds = Array.from({ length: remembered }, () => -1);
 const texts = Array.from({ length: remembered }, () => '');
 
+/** What was asked last is mostly asked again. */
+let lastMs = -1;
+let lastText = '';
+
 /** @param ms since the epoch */
 export function instant(ms: number): string {
+  if (ms !== lastMs) {
+    lastText = textOf(ms);
+    lastMs = ms;
+  }
+  return lastText;
+}
+
+function textOf(ms: number): string {
   const whole = Math.min(Math.max(Math.trunc(ms), 0), instantMsMax);
   const second = Math.floor(whole / 1_000);
   const slot = second & (remembered - 1);
