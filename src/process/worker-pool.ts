@@ -3,6 +3,7 @@
  * dies. A connection belongs to one worker for its whole life; the others never notice that worker's end.
  */
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceError } from '../lib/errors.ts';
 import { connectionsWithoutWorkerMax, connectionWithoutWorkerMs } from '../lib/limits.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -39,6 +40,11 @@ export interface PoolStatus {
 const startTimeoutMs = 120_000;
 /** A worker that has served this long ends a crash loop. */
 const settledMs = 10_000;
+/**
+ * A connection that a worker has just been given has this long to say its first words and to be answered, before that
+ * worker is asked to finish: one that was accepted and then closed unheard is one that was refused.
+ */
+const newcomerMs = 1_000;
 /** Beyond its drain, for its last entries. */
 const endGraceMs = 5_000;
 
@@ -197,9 +203,20 @@ export class WorkerPool<In extends object> {
     for (const worker of old) {
       if (this.#stopping || worker.state !== 'up') continue;
       await this.#isUp(this.#spawn());
+      await this.#lastNewcomer(worker);
       await this.#retire(worker);
     }
     this.#options.logger.info({}, 'rolling restart: done');
+  }
+
+  /** From here on it is given no connection; resolves when the last one it was given has had its time. */
+  async #lastNewcomer(worker: WorkerProcess<In>): Promise<void> {
+    if (worker.state !== 'up') return;
+    this.#retiring.add(worker);
+    worker.state = 'draining';
+    this.#changed();
+    const leftMs = worker.lastGivenMs + newcomerMs - performance.now();
+    if (leftMs > 0) await sleep(leftMs, undefined, { ref: false });
   }
 
   async #retire(worker: WorkerProcess<In>): Promise<void> {

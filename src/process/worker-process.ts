@@ -54,6 +54,8 @@ export class WorkerProcess<In = unknown> {
   failure: { readonly code: string; readonly message: string } | null = null;
   /** Why it ended; empty while it runs. */
   cause = '';
+  /** When it was given a connection last, on the clock of `performance`. */
+  lastGivenMs = 0;
   /** Connections it was given and has not reported as ended, by socket number: where each came in. */
   readonly #connections = new Map<number, number>();
   readonly #perIndex = new Map<number, number>();
@@ -101,6 +103,7 @@ export class WorkerProcess<In = unknown> {
 
   /** The connection stays open here until the worker says that it has it. */
   give(socketNumber: number, held: Held): void {
+    this.lastGivenMs = performance.now();
     this.#untaken.set(socketNumber, held);
     this.#connections.set(socketNumber, held.index);
     this.#perIndex.set(held.index, this.connectionsBy(held.index) + 1);
