@@ -55,6 +55,11 @@ export const authenticationErrors: {
     action: 'Try again; see to the issuer and to the way to it.',
   },
   'certificate-missing': { meaning: 'The client sent no certificate.', action: 'Configure the client with one.' },
+  'certificate-untrusted': {
+    meaning: 'The certificate was not issued by a CA that this listener trusts, or is not meant for clients.',
+    action:
+      'Use a certificate of one of those CAs, or add its CA to the listener; the log has the TLS library’s reason.',
+  },
   'certificate-invalid': {
     meaning: 'The certificate’s names cannot be read without doubt.',
     action: 'Have it issued again.',
@@ -81,6 +86,7 @@ export type AuthenticationErrorCode =
   | 'tenant-refused'
   | 'issuer-unavailable'
   | 'certificate-missing'
+  | 'certificate-untrusted'
   | 'certificate-invalid'
   | 'certificate-unmapped';
 

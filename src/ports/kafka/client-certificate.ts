@@ -1,6 +1,10 @@
 /** What a client's certificate makes of its connection: a principal, nothing, or its end with an entry that says why. */
 import type { TLSSocket } from 'node:tls';
-import { AuthenticationError, principalFromCertificate } from '../../identity/identity.ts';
+import {
+  AuthenticationError,
+  type AuthenticationErrorCode,
+  principalFromCertificate,
+} from '../../identity/identity.ts';
 import { messageOf } from '../../lib/errors.ts';
 import type { Principal } from '../../model/principal.ts';
 import type { Arrival } from './parts.ts';
@@ -9,7 +13,7 @@ import type { ConnectionParts } from './parts.ts';
 type Address = Pick<Arrival, 'address' | 'addressPort'>;
 
 interface CertificateFailure {
-  readonly code: string;
+  readonly code: AuthenticationErrorCode;
   readonly detail: string;
   readonly claimedId?: string | undefined;
 }
@@ -51,7 +55,7 @@ export function clientCertificate(
     return principalFromCertificate({ raw: certificate.raw }, authentication.certificates, parts.clock.nowMs());
   } catch (error) {
     const failure =
-      error instanceof AuthenticationError ? error : { code: 'certificate-unreadable', detail: messageOf(error) };
+      error instanceof AuthenticationError ? error : { code: 'certificate-invalid', detail: messageOf(error) };
     refuse(failure, from, parts);
     // Trusted but unmapped: it says nothing about who the client is, so a token still may where the port takes them.
     return authentication.mechanisms.length === 0 ? 'refused' : null;
