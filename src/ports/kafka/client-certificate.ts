@@ -54,7 +54,7 @@ export function clientCertificate(
   try {
     return principalFromCertificate({ raw: certificate.raw }, authentication.certificates, parts.clock.nowMs());
   } catch (error) {
-    const failure =
+    const failure: CertificateFailure =
       error instanceof AuthenticationError ? error : { code: 'certificate-invalid', detail: messageOf(error) };
     refuse(failure, from, parts);
     // Trusted but unmapped: it says nothing about who the client is, so a token still may where the port takes them.
