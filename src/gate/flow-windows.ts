@@ -1,5 +1,6 @@
 import { isOver } from './elapsed.ts';
 import { nameData } from './entry-data.ts';
+import { FlowCount, type FlowRoom } from './flow-room.ts';
 import { OffsetRanges } from './offset-ranges.ts';
 import type { FlowAccount } from './contract.ts';
 
@@ -111,16 +112,17 @@ interface TopicWindows {
 
 /** The windows of one session. A known flow is found by two look-ups, without making a key. */
 export class FlowWindows {
-  readonly #windowsMax: number;
   readonly #rangesMax: number;
   readonly #reads = new Map<string, TopicWindows>();
   readonly #writes = new Map<string, TopicWindows>();
-  #count = 0;
+  readonly #count: FlowCount;
+  #full = false;
   /** When the first of the windows that are open began; -1 where none is. */
   #openedMs = -1;
 
-  constructor(windowsMax: number, rangesMax: number) {
-    this.#windowsMax = windowsMax;
+  /** @param windowsMax at least 1; beyond it they take of the room */
+  constructor(windowsMax: number, rangesMax: number, room: FlowRoom) {
+    this.#count = new FlowCount(windowsMax, room);
     this.#rangesMax = rangesMax;
   }
 
@@ -141,10 +143,16 @@ export class FlowWindows {
 
   /** Hands out every window in which something flowed, and drops those in which nothing did. */
   flush(write: (window: FlowWindow) => void): void {
-    const full = this.#count >= this.#windowsMax;
-    if (this.#openedMs === -1 && !full) return;
-    for (const topics of [this.#reads, this.#writes]) this.#flushTopics(topics, full, write);
+    if (this.#openedMs === -1 && !this.#full) return;
+    for (const topics of [this.#reads, this.#writes]) this.#flushTopics(topics, this.#full, write);
     this.#openedMs = -1;
+    this.#full = false;
+  }
+
+  /** As `flush`, and drops all of them: nothing flows any more. */
+  close(write: (window: FlowWindow) => void): void {
+    this.#full = true;
+    this.flush(write);
   }
 
   #open(
@@ -153,7 +161,10 @@ export class FlowWindows {
     topic: string,
     partition: number,
   ): FlowWindow | null {
-    if (this.#count >= this.#windowsMax) return null;
+    if (!this.#count.add()) {
+      this.#full = true;
+      return null;
+    }
     let windows = topics.get(topic);
     if (windows === undefined) {
       windows = { name: topicName(topic), partitions: new Map() };
@@ -161,7 +172,6 @@ export class FlowWindows {
     }
     const window = new FlowWindow(action, windows.name, partition, this.#rangesMax);
     windows.partitions.set(partition, window);
-    this.#count += 1;
     return window;
   }
 
@@ -172,7 +182,7 @@ export class FlowWindows {
         if (!idle) write(window);
         if (idle || dropAll) {
           window.dropped = true;
-          this.#count -= 1;
+          this.#count.remove(1);
           // All at once below, which is less work.
           if (!dropAll) partitions.delete(partition);
         } else window.reset();

@@ -1,5 +1,6 @@
 import type { RuleRef } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
+import { FlowCount, type FlowRoom } from './flow-room.ts';
 
 interface KnownFlow {
   readonly action: Action;
@@ -8,14 +9,14 @@ interface KnownFlow {
   readonly rule: RuleRef | null;
 }
 
-/** The flows of one session that the log already tells of. Beyond `flowsMax` the oldest is forgotten, and told again. */
+/** The flows of one session that the log already tells of. Where there is no room the oldest is forgotten, and told again. */
 export class KnownFlows {
-  readonly #flowsMax: number;
   readonly #byName = new Map<string, KnownFlow[]>();
-  #count = 0;
+  readonly #count: FlowCount;
 
-  constructor(flowsMax: number) {
-    this.#flowsMax = flowsMax;
+  /** @param flowsMax at least 1; beyond it they take of the room */
+  constructor(flowsMax: number, room: FlowRoom) {
+    this.#count = new FlowCount(flowsMax, room);
   }
 
   /** The hot path: allocates nothing. */
@@ -30,23 +31,22 @@ export class KnownFlows {
   }
 
   add(action: Action, resourceType: ResourceType, name: string, any: boolean, rule: RuleRef | null): void {
-    while (this.#count >= this.#flowsMax) this.#forgetOldest();
+    while (!this.#count.add()) this.#forgetOldest();
     const flow = { action, resourceType, any, rule };
     const flows = this.#byName.get(name);
     if (flows === undefined) this.#byName.set(name, [flow]);
     else flows.push(flow);
-    this.#count += 1;
   }
 
   clear(): void {
     this.#byName.clear();
-    this.#count = 0;
+    this.#count.remove(this.#count.value);
   }
 
   #forgetOldest(): void {
     for (const [name, flows] of this.#byName) {
       this.#byName.delete(name);
-      this.#count -= flows.length;
+      this.#count.remove(flows.length);
       return;
     }
   }

@@ -4,7 +4,9 @@ import { SluiceError } from '../lib/errors.ts';
 import {
   auditDetailCharsMax,
   flowWindowsPerSessionMax,
+  flowWindowsSharedMax,
   flowsPerSessionMax,
+  flowsSharedMax,
   foldMs,
   foldsPerSessionMax,
   offsetRangesPerWindowMax,
@@ -17,6 +19,7 @@ import type { FlowAccount } from './contract.ts';
 import type { Durability } from './durability.ts';
 import { authorizationData, nameData } from './entry-data.ts';
 import type { Decided } from './entry-data.ts';
+import { FlowRoom } from './flow-room.ts';
 import { FlowWindows } from './flow-windows.ts';
 import type { FlowWindow } from './flow-windows.ts';
 import { Folds } from './folds.ts';
@@ -29,15 +32,19 @@ type Beyond<Code extends EventCode> = Omit<EventData[Code], keyof SessionData>;
 /** The codes whose data is about a session. */
 type SessionCode = { [Code in EventCode]: EventData[Code] extends SessionData ? Code : never }[EventCode];
 
+/** Of all sessions of this process. */
+const sharedFlows = new FlowRoom(flowsSharedMax);
+const sharedWindows = new FlowRoom(flowWindowsSharedMax);
+
 /** One session's part of the audit log: its entries in sequence, the flows it has told of, what it folds and counts. */
 export class SessionTrail {
   readonly #audit: AuditLog;
   readonly #status: AuditStatus;
   readonly #durability: Durability;
   #about: Omit<SessionData, 'seq' | 'policy_revision'>;
-  readonly #flows = new KnownFlows(flowsPerSessionMax);
+  readonly #flows = new KnownFlows(flowsPerSessionMax, sharedFlows);
   readonly #folds = new Folds(foldMs, foldsPerSessionMax);
-  readonly #windows = new FlowWindows(flowWindowsPerSessionMax, offsetRangesPerWindowMax);
+  readonly #windows = new FlowWindows(flowWindowsPerSessionMax, offsetRangesPerWindowMax, sharedWindows);
   readonly #counters = {
     denials: 0,
     refusals: 0,
@@ -186,7 +193,9 @@ export class SessionTrail {
 
   /** The last entry of the session. */
   close(reason: string, openedMs: number, connections: number): void {
-    this.flush();
+    this.#folds.flush();
+    this.#windows.close((window) => this.#writeWindow(window));
+    this.#flows.clear();
     const counters = {
       entries: this.#seq + 1,
       connections,

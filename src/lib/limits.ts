@@ -98,10 +98,14 @@ export const auditSessionsMax: number = 100;
 export const sessionLingerMs: number = 30_000;
 /** Sessions without a connection that are kept per principal; the oldest is closed beyond it. */
 export const lingeringSessionsPerPrincipalMax: number = 100;
-/** Flows that one session remembers to have opened; the oldest is entered again when it is used again. */
+/** Flows that one session remembers to have opened; it may remember more out of what all sessions of a process share. */
 export const flowsPerSessionMax: number = 10_000;
-/** Flow windows of one session at a time; all are written out when there would be more. */
+/** Where that is taken too, the session's oldest flow is entered again when it is used again. */
+export const flowsSharedMax: number = 250_000;
+/** Flow windows of one session at a time; it may have more out of what all sessions of a process share. */
 export const flowWindowsPerSessionMax: number = 10_000;
+/** Where that is taken too, all windows of the session are written out. */
+export const flowWindowsSharedMax: number = 100_000;
 /** Disjoint offset ranges of one flow window; the closest two become one, marked approximate, when there would be more. */
 export const offsetRangesPerWindowMax: number = 16;
 /** Equal denials within this time become one entry with a count. */
