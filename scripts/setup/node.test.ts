@@ -48,9 +48,9 @@ setTimeout(() => {
 
 interface Checkout {
   readonly folder: string;
-  setUp(): ChildProcess;
+  readonly setUp: () => ChildProcess;
   /** How npm was called, in order. */
-  runs(): string;
+  readonly runs: () => string;
 }
 
 function checkout(t: TestContext, withFlock: boolean): Checkout {
@@ -98,7 +98,7 @@ for (const withFlock of [true, false]) {
     while (runs() === '') await sleep(10);
     first.kill('SIGKILL');
     // Its npm goes on for a moment, and holds flock's lock until it is done.
-    while (!withFlock && existsSync(join(folder, 'busy'))) await sleep(10);
+    if (!withFlock) while (existsSync(join(folder, 'busy'))) await sleep(10);
     assert.deepEqual(await Promise.all([setUp(), setUp()].map(codeOf)), [0, 0]);
     assert.doesNotMatch(runs(), /two at once/);
     assert.ok(existsSync(join(folder, 'node_modules', '.sluice-stamp')));
