@@ -1,7 +1,5 @@
 /** Literals in a condition that could only fail when it runs: patterns, time zones, points in time. Tried once, at load. */
-import { celEnv, isCelError, parse, plan } from '@bufbuild/cel';
-
-const environment = celEnv();
+import { cel } from './cel.ts';
 
 /** How each function is tried with a literal, and what to write instead. */
 const trials: ReadonlyMap<string, { readonly expression: string; readonly advice: string }> = new Map([
@@ -18,6 +16,7 @@ const timeZoneTrial = {
 export function literalFault(name: string, literal: string): string | null {
   const trial = trials.get(name) ?? (name.startsWith('get') ? timeZoneTrial : undefined);
   if (trial === undefined) return null;
+  const { environment, isCelError, parse, plan } = cel();
   try {
     const result = plan(environment, parse(trial.expression))({ literal });
     return isCelError(result) ? `${JSON.stringify(literal)} cannot be used in ${name}(). ${trial.advice}` : null;

@@ -1,9 +1,9 @@
 /** `when`: a condition in CEL over the principal, the operation and the time. Checked at load, evaluated without side effects. */
-import { celEnv, parse, plan } from '@bufbuild/cel';
 import { conditionClaimValuesMax } from '../lib/limits.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { JsonObject, JsonValue } from '../model/json.ts';
 import type { Principal } from '../model/principal.ts';
+import { cel } from './cel.ts';
 import { examine } from './condition-check.ts';
 import type { ConditionFault } from './condition-check.ts';
 
@@ -35,12 +35,11 @@ export interface ConditionOperation {
   readonly port: string;
 }
 
-const environment = celEnv();
-
 /** Compiles a condition. Its text is bounded by the shape of the rule, its tree here. */
 export function compileCondition(
   text: string,
 ): { readonly ok: true; readonly condition: Condition } | { readonly ok: false; readonly fault: ConditionFault } {
+  const { environment, parse, plan } = cel();
   try {
     const parsed = parse(text);
     const examined = examine(parsed, text);

@@ -1,7 +1,6 @@
 /** The gateway's own SASL client towards brokers: PLAIN (RFC 4616), SCRAM (RFC 5802, 7677), OAUTHBEARER (RFC 7628). */
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
-import * as oauth from 'openid-client';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
 import { readSecret } from '../../lib/secret.ts';
 import type { UpstreamSaslSettings } from '../../model/settings.ts';
@@ -104,6 +103,8 @@ async function clientCredentialsToken(settings: OAuthSettings): Promise<string> 
   const known = tokens.get(settings);
   if (known !== undefined && known.secret === secret && Date.now() < known.refreshAtMs) return known.token;
   const url = new URL(settings.tokenUrl);
+  // Few upstreams take tokens: what asks for them is read when one does.
+  const oauth = await import('openid-client');
   const server = new oauth.Configuration(
     { issuer: url.origin, token_endpoint: url.href },
     settings.clientId,
