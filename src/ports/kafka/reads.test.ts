@@ -75,21 +75,23 @@ test('where it is not, chunks come as ever', async () => {
   await once(server, 'close');
 });
 
-test('a connecting socket reads into one buffer', async () => {
+test('a connecting socket reads into one buffer, once that is as large as what comes', async () => {
   const { server, port } = await listening((socket) => socket.end(payload));
   const hash = createHash('sha256');
-  const memory = new Set<ArrayBufferLike>();
+  const memory = new Map<ArrayBufferLike, number>();
   const socket = connectReading(
     { host: '127.0.0.1', port },
     {
       onBytes(bytes) {
-        memory.add(bytes.buffer);
+        memory.set(bytes.buffer, (memory.get(bytes.buffer) ?? 0) + bytes.length);
         hash.update(bytes);
       },
     },
   );
   await once(socket, 'close');
   assert.equal(hash.digest('hex'), digest);
-  assert.equal(memory.size, 1);
+  const sizes = [...memory.keys()].map(({ byteLength }) => byteLength);
+  assert.deepEqual(sizes, [16_384, 65_536, 262_144].slice(0, sizes.length));
+  assert.equal([...memory.values()][0], 16_384, 'it makes room when it was filled');
   server.close();
 });

@@ -9,8 +9,9 @@
 import { Socket, type TcpNetConnectOpts, connect } from 'node:net';
 import { tryOnLoopback } from './loopback-trial.ts';
 
-/** What a socket reads into. Of the buffer of one that sees only small frames, only the first pages are ever backed. */
-const readBufferBytes = 262_144;
+/** What a socket reads into at first, and at most: a buffer that a read has filled makes room for one four times as large. */
+const readBufferBytes = 16_384;
+const readBufferBytesMax = 262_144;
 
 /** @param borrowed the bytes will be written over once the call returns and the socket is not paused */
 export type OnBytes = (bytes: Buffer, borrowed: boolean) => void;
@@ -56,16 +57,20 @@ function rewrap(accepted: Socket, reader: Reader): Socket | null {
   return socket;
 }
 
-function onreadOf(reader: Reader): { buffer: Buffer; callback: (bytes: number, buffer: Uint8Array) => boolean } {
-  // Slow: a buffer of its own, of which the kernel backs only the pages that are written.
-  const buffer = Buffer.allocUnsafeSlow(readBufferBytes);
+function onreadOf(reader: Reader): { buffer: () => Buffer; callback: (bytes: number) => boolean } {
+  // Slow: memory of its own, of which the kernel backs only the pages that are written.
+  let buffer = Buffer.allocUnsafeSlow(readBufferBytes);
   let view = buffer;
   return {
-    buffer,
+    buffer: () => buffer,
     callback(bytes) {
       // Chunks are often of one size, and a view costs more than to look.
       if (view.length !== bytes) view = buffer.subarray(0, bytes);
       reader.onBytes(view, true);
+      if (bytes === buffer.length && bytes < readBufferBytesMax) {
+        buffer = Buffer.allocUnsafeSlow(Math.min(4 * bytes, readBufferBytesMax));
+        view = buffer;
+      }
       return true;
     },
   };
