@@ -44,6 +44,17 @@ function served(port: number, afterMs: number): Promise<boolean> {
   });
 }
 
+test('a worker that dies while its successor starts has no second one', async (t) => {
+  const { pool } = await echoing(t, 2);
+  const [old] = pool.all();
+  const rolled = pool.roll();
+  old?.kill('the test');
+  await rolled;
+  // Longer than a dead worker's replacement waits.
+  await sleep(500);
+  assert.deepEqual([pool.status().up, [...pool.all()].length], [2, 2]);
+});
+
 test('a worker that is replaced first serves the connections that it has just been given', async (t) => {
   const { pool, port } = await echoing(t, 2);
   const tries: Promise<boolean>[] = [];

@@ -58,6 +58,8 @@ export class WorkerPool<In extends object> {
   readonly #watchers = new Set<() => void>();
   /** Those that were asked to end. */
   readonly #retiring = new WeakSet<WorkerProcess<In>>();
+  /** Those whose successor starts: one that dies meanwhile needs no other. */
+  readonly #succeeded = new WeakSet<WorkerProcess<In>>();
   /** Those that are replaced where they die: not one whose start somebody waits for. */
   readonly #counted = new WeakSet<WorkerProcess<In>>();
   #numbers = 0;
@@ -175,6 +177,7 @@ export class WorkerPool<In extends object> {
         : 'a worker died: its connections are gone, the others go on; it is replaced',
     );
     this.#replaced += 1;
+    if (this.#succeeded.has(worker)) return;
     this.#after(waitMs, () => this.#replace());
   }
 
@@ -202,11 +205,23 @@ export class WorkerPool<In extends object> {
     this.#options.logger.info({ workers: old.length }, 'rolling restart: a new worker for each, one after the other');
     for (const worker of old) {
       if (this.#stopping || worker.state !== 'up') continue;
-      await this.#isUp(this.#spawn());
+      await this.#succeed(worker);
       await this.#lastNewcomer(worker);
       await this.#retire(worker);
     }
     this.#options.logger.info({}, 'rolling restart: done');
+  }
+
+  /** @throws SluiceError where the successor could not start; the old one goes on, or is replaced as any that died */
+  async #succeed(old: WorkerProcess<In>): Promise<void> {
+    this.#succeeded.add(old);
+    try {
+      await this.#isUp(this.#spawn());
+    } catch (error) {
+      this.#succeeded.delete(old);
+      if (old.state === 'gone') this.#replace();
+      throw error;
+    }
   }
 
   /** From here on it is given no connection; resolves when the last one it was given has had its time. */
