@@ -50,16 +50,15 @@ const pieces = {
   records: Buffer.from('],"records":'),
   recordsWithoutOffset: Buffer.from(',"records_without_offset":'),
   requests: Buffer.from(',"requests":'),
-  topic: Buffer.from(',"topic":"'),
   start: Buffer.from('","start":"'),
 } as const;
 
 export class WindowLines {
   readonly #text = new PlainText();
   readonly #beforeNumber: Buffer;
-  readonly #beforeSubject: Buffer;
-  readonly #beforeTime = Buffer.from('","time":"');
-  readonly #end = Buffer.from(`","type":"${typePrefix}${code}"}\n`);
+  readonly #topic = new RepeatedText(',"topic":', '}');
+  readonly #subject: RepeatedText;
+  readonly #time = new RepeatedText(',"time":', `,"type":"${typePrefix}${code}"}\n`);
   /** The session whose windows came last: they come one after the other. */
   #session: SessionPieces | null = null;
 
@@ -67,7 +66,7 @@ export class WindowLines {
   constructor(run: string, source: string) {
     const id = JSON.stringify(`${run}.`).slice(0, -1);
     this.#beforeNumber = Buffer.from(`"}},"datacontenttype":"application/json","id":${id}`);
-    this.#beforeSubject = Buffer.from(`","source":${JSON.stringify(source)},"specversion":"1.0","subject":"`);
+    this.#subject = new RepeatedText(`","source":${JSON.stringify(source)},"specversion":"1.0","subject":`, '');
   }
 
   /**
@@ -94,11 +93,8 @@ export class WindowLines {
     text.string(window.start);
     text.bytes(this.#beforeNumber);
     text.count(number);
-    text.bytes(this.#beforeSubject);
-    text.string(draft.subject);
-    text.bytes(this.#beforeTime);
-    text.string(time);
-    text.bytes(this.#end);
+    text.bytes(this.#subject.of(draft.subject));
+    text.bytes(this.#time.of(time));
     return text.end();
   }
 
@@ -116,8 +112,7 @@ export class WindowLines {
     text.count(flow.records_without_offset);
     text.bytes(pieces.requests);
     text.count(flow.requests);
-    text.bytes(pieces.topic);
-    text.string(flow.topic);
+    text.bytes(this.#topic.of(flow.topic));
   }
 
   #ranges(ranges: unknown): void {
@@ -137,6 +132,28 @@ export class WindowLines {
   #piecesFor(data: Unchecked<WindowData>): SessionPieces | null {
     if (this.#session === null || !isOf(this.#session, data)) this.#session = piecesFor(data);
     return this.#session;
+  }
+}
+
+/** A text that mostly is the one before, as it stands in a line. */
+class RepeatedText {
+  readonly #before: string;
+  readonly #after: string;
+  #text: string | null = null;
+  #bytes: Buffer | undefined = undefined;
+
+  constructor(before: string, after: string) {
+    this.#before = before;
+    this.#after = after;
+  }
+
+  /** `undefined` where it is no text that can be written. */
+  of(text: unknown): Buffer | undefined {
+    if (text === this.#text) return this.#bytes;
+    if (typeof text !== 'string' || !text.isWellFormed()) return undefined;
+    this.#text = text;
+    this.#bytes = Buffer.from(`${this.#before}${canonicalText(text)}${this.#after}`);
+    return this.#bytes;
   }
 }
 
@@ -177,7 +194,7 @@ function piecesFor({
     principal,
     session_id,
     beforeFlow: Buffer.from(`{"data":{"client":${canonicalText(client)},"flow":{"approximate":`),
-    beforeSeq: Buffer.from(`"},${about},"principal":${canonicalText(principal)},"seq":`),
+    beforeSeq: Buffer.from(`,${about},"principal":${canonicalText(principal)},"seq":`),
     beforeSpan: Buffer.from(`,"session_id":${canonicalText(session_id)},"window":{"end":"`),
   };
 }
