@@ -50,13 +50,14 @@ const pieces = {
   records: Buffer.from('],"records":'),
   recordsWithoutOffset: Buffer.from(',"records_without_offset":'),
   requests: Buffer.from(',"requests":'),
-  start: Buffer.from('","start":"'),
 } as const;
 
 export class WindowLines {
   readonly #text = new PlainText();
   readonly #beforeNumber: Buffer;
   readonly #topic = new RepeatedText(',"topic":', '}');
+  readonly #spanEnd = new RepeatedText('"end":', ',"start":');
+  readonly #spanStart = new RepeatedText('', '}}');
   readonly #subject: RepeatedText;
   readonly #time = new RepeatedText(',"time":', `,"type":"${typePrefix}${code}"}\n`);
   /** The session whose windows came last: they come one after the other. */
@@ -65,7 +66,7 @@ export class WindowLines {
   /** @param run the id of an entry is `RUN.NUMBER` */
   constructor(run: string, source: string) {
     const id = JSON.stringify(`${run}.`).slice(0, -1);
-    this.#beforeNumber = Buffer.from(`"}},"datacontenttype":"application/json","id":${id}`);
+    this.#beforeNumber = Buffer.from(`,"datacontenttype":"application/json","id":${id}`);
     this.#subject = new RepeatedText(`","source":${JSON.stringify(source)},"specversion":"1.0","subject":`, '');
   }
 
@@ -88,9 +89,8 @@ export class WindowLines {
     text.bytes(session.beforeSeq);
     text.count(seq);
     text.bytes(session.beforeSpan);
-    text.string(window.end);
-    text.bytes(pieces.start);
-    text.string(window.start);
+    text.bytes(this.#spanEnd.of(window.end));
+    text.bytes(this.#spanStart.of(window.start));
     text.bytes(this.#beforeNumber);
     text.count(number);
     text.bytes(this.#subject.of(draft.subject));
@@ -195,7 +195,7 @@ function piecesFor({
     session_id,
     beforeFlow: Buffer.from(`{"data":{"client":${canonicalText(client)},"flow":{"approximate":`),
     beforeSeq: Buffer.from(`,${about},"principal":${canonicalText(principal)},"seq":`),
-    beforeSpan: Buffer.from(`,"session_id":${canonicalText(session_id)},"window":{"end":"`),
+    beforeSpan: Buffer.from(`,"session_id":${canonicalText(session_id)},"window":{`),
   };
 }
 

@@ -6,17 +6,18 @@ const remembered = 64;
 const seconds = Array.from({ length: remembered }, () => -1);
 const texts = Array.from({ length: remembered }, () => '');
 
-/** What was asked last is mostly asked again. */
-let lastMs = -1;
-let lastText = '';
+/** The same for single instants: what is written at one time speaks of a few. */
+const asked = Array.from({ length: remembered }, () => -1);
+const answers = Array.from({ length: remembered }, () => '');
 
 /** @param ms since the epoch */
 export function instant(ms: number): string {
-  if (ms !== lastMs) {
-    lastText = textOf(ms);
-    lastMs = ms;
+  const slot = ms & (remembered - 1);
+  if (asked[slot] !== ms) {
+    answers[slot] = textOf(ms);
+    asked[slot] = ms;
   }
-  return lastText;
+  return answers[slot] as string;
 }
 
 function textOf(ms: number): string {
