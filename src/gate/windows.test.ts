@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { codeOf } from '../audit/audit.ts';
+import { flowWindowsPerSessionMax, flowWindowsSharedMax } from '../lib/limits.ts';
 import { alice, bench, field, laptop, policy, read, readers } from './test-kit.ts';
 
 test('a window tells offset ranges and counts within a second of its end', async (t) => {
@@ -144,4 +145,21 @@ test('a change of policy reaches every one of many sessions', async (t) => {
   const windows = (await b.entries()).filter((entry) => codeOf(entry) === 'flow.window');
   assert.equal(windows.length, 120);
   assert.ok(windows.every((entry) => entry.data['policy_revision'] === 'r1'));
+});
+
+test('as many windows as a session can have find room in the queue of the log at once', async (t) => {
+  const b = await bench(t);
+  const session = await b.gate.join(alice, laptop);
+  const topic = 't'.repeat(249);
+  const most = flowWindowsPerSessionMax + flowWindowsSharedMax;
+  const flow = { action: 'read', topic, records: 1, bytes: 1 } as const;
+  for (let partition = 0; partition < most; partition += 1) {
+    // Four ranges each.
+    for (let at = 0n; at < 8n; at += 2n) session.account({ ...flow, partition, firstOffset: at, lastOffset: at });
+  }
+  b.policies = policy('r2', []);
+  b.gate.policyChanged();
+  await b.log.durable();
+  assert.equal(b.log.status().lost, 0);
+  assert.ok(b.log.status().entries > most);
 });

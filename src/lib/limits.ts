@@ -104,8 +104,11 @@ export const flowsPerSessionMax: number = 10_000;
 export const flowsSharedMax: number = 250_000;
 /** Flow windows of one session at a time; it may have more out of what all sessions of a process share. */
 export const flowWindowsPerSessionMax: number = 10_000;
-/** Where that is taken too, all windows of the session are written out. */
-export const flowWindowsSharedMax: number = 100_000;
+/**
+ * Where that is taken too, all windows of the session are written out. All of them are told in one turn, about 1 to 2 KB
+ * each, and have to fit into `auditQueueBytesHardMax`: what does not is lost.
+ */
+export const flowWindowsSharedMax: number = 20_000;
 /** Disjoint offset ranges of one flow window; the closest two become one, marked approximate, when there would be more. */
 export const offsetRangesPerWindowMax: number = 16;
 /** Equal denials within this time become one entry with a count. */
