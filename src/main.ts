@@ -5,6 +5,7 @@ import type { Gateway, GatewayParts } from './main/contract.ts';
 import { placeOf } from './main/policies.ts';
 import { startSingle } from './main/single.ts';
 import { startSupervised } from './main/supervised.ts';
+import { keepCompiledCode } from './lib/compiled-code.ts';
 import { PolicyLoadError, Started, superviseGateway } from './process/process.ts';
 import { createLogger } from './telemetry/telemetry.ts';
 import type { LogFormat, LogLevel } from './telemetry/telemetry.ts';
@@ -52,5 +53,6 @@ export async function serveGateway(settings: Settings, options: ServeOptions): P
     ...(options.logLevel !== undefined && { logLevel: options.logLevel }),
   });
   options.onStarted(gateway);
+  keepCompiledCode();
   return superviseGateway(gateway, logger);
 }

@@ -1,10 +1,9 @@
-import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
 import { readFile } from 'node:fs/promises';
 import { getCACertificates } from 'node:tls';
 import type { JsonObject } from '../model/json.ts';
 import { messageOf } from '../lib/errors.ts';
+import { http, https } from '../lib/http.ts';
 import { issuerDocumentBytesMax } from '../lib/limits.ts';
 import { parseStrictObject } from './strict-json.ts';
 
@@ -76,8 +75,8 @@ function open(url: URL, ca: string[] | undefined, signal: AbortSignal): Promise<
   return new Promise((resolve, reject) => {
     const request =
       url.protocol === 'https:'
-        ? httpsRequest(url, { headers, signal, ...(ca === undefined ? {} : { ca }) })
-        : httpRequest(url, { headers, signal });
+        ? https.request(url, { headers, signal, ...(ca === undefined ? {} : { ca }) })
+        : http.request(url, { headers, signal });
     request.on('response', resolve);
     request.on('error', reject);
     request.end();

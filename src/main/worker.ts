@@ -4,6 +4,7 @@
  * it a worker ends, for nothing it does could be entered in the log.
  */
 import { Socket } from 'node:net';
+import { keepCompiledCode } from '../lib/compiled-code.ts';
 import { messageOf } from '../lib/errors.ts';
 import { boundYoungGeneration } from '../lib/young-generation.ts';
 import { HandedSockets, Link, linkFile } from '../process/process.ts';
@@ -32,7 +33,10 @@ function take(message: ToWorker): void {
     case 'start':
       plane = new WorkerPlane(message, link);
       plane.prepare().then(
-        (ports) => sockets.open((socket, index) => ports(socket, index)),
+        (ports) => {
+          sockets.open((socket, index) => ports(socket, index));
+          keepCompiledCode();
+        },
         (error: unknown) => cannotStart(error),
       );
       return;

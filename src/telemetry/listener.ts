@@ -1,7 +1,7 @@
 /** Metrics and health over HTTP, on an address of their own: never on a port that clients reach. */
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { SluiceError, messageOf } from '../lib/errors.ts';
+import { http } from '../lib/http.ts';
 import type { HostPort } from '../model/settings.ts';
 import type { Readiness } from './health.ts';
 import { metricsContentType } from './metrics.ts';
@@ -25,7 +25,7 @@ const connectionsMax = 100;
  * @throws SluiceError `telemetry-unbound` where the address cannot be bound
  */
 export async function startTelemetryListener(listen: HostPort, pages: TelemetryPages): Promise<TelemetryListener> {
-  const server = createServer(
+  const server = http.createServer(
     { requestTimeout: requestTimeoutMs, headersTimeout: requestTimeoutMs, keepAliveTimeout: 5_000 },
     (request, response) => {
       answer(request, response, pages).catch((error: unknown) => {

@@ -1,9 +1,8 @@
 /** One HTTP request to a place that the operator named, bounded in time and in what it may answer. */
 import { readFile } from 'node:fs/promises';
-import { request as overHttp } from 'node:http';
-import { request as overHttps } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
+import { http, https } from '../../lib/http.ts';
 import { auditAnswerBytesMax, auditCheckpointPushMs } from '../../lib/limits.ts';
 
 export interface HttpRequest {
@@ -31,7 +30,7 @@ export async function sendHttp({ method, url, headers, body, caFile }: HttpReque
   try {
     const ca = caFile === undefined ? {} : { ca: await readFile(caFile) };
     const options = { method, signal, headers: { ...headers, 'content-length': String(body.length) } };
-    const request = url.protocol === 'https:' ? overHttps(url, { ...options, ...ca }) : overHttp(url, options);
+    const request = url.protocol === 'https:' ? https.request(url, { ...options, ...ca }) : http.request(url, options);
     request.once('error', reject);
     request.once('response', (answer) => {
       let bytes = 0;
