@@ -1,6 +1,12 @@
-/** The writing end of a socket: parts that lie side by side in memory leave as one, and a turn's parts in one call. */
+/**
+ * The writing end of a socket: parts that lie side by side in memory leave as one, a turn's parts in one call, and small
+ * ones of many sockets together.
+ */
 import type { Socket } from 'node:net';
+import { TurnWrites } from './turn-writes.ts';
 import { DirectWriter } from './writes.ts';
+
+const turn = new TurnWrites();
 
 export class Outlet {
   readonly #socket: Socket;
@@ -11,6 +17,8 @@ export class Outlet {
   #holds = 0;
   /** The stream gathers parts of this turn, since they lie apart. */
   #corked = false;
+  /** Parts that were copied, and leave when the turn ends. */
+  #kept = 0;
   /** Somebody saw bytes that had not left, and may wait for them. */
   #awaited = false;
 
@@ -55,6 +63,16 @@ export class Outlet {
   /** Hands over what was gathered, held or not: before the socket is ended. */
   flush(): void {
     this.#flushRun();
+    if (this.#kept > 0) turn.flush();
+  }
+
+  /** For the turn's end. */
+  writeNow(part: Buffer): boolean {
+    this.#kept -= 1;
+    if (!this.#socket.writable) return true;
+    if (this.#direct?.write(part) === true) return this.#direct.pendingBytes === 0;
+    this.#socket.write(Buffer.from(part), this.#written);
+    return true;
   }
 
   /** Another part follows that lies elsewhere. */
@@ -69,8 +87,23 @@ export class Outlet {
     if (run === null) return;
     this.#run = null;
     if (!this.#socket.writable) return;
+    if (this.#keep(run)) {
+      if (this.#awaited) process.nextTick(this.#written);
+      return;
+    }
+    if (this.#kept > 0) turn.flush();
     if (this.#corked || this.#direct?.write(run) !== true) this.#socket.write(run, this.#written);
     else if (this.#awaited && this.#direct.pendingBytes === 0) process.nextTick(this.#written);
+  }
+
+  /** True where the part was copied: its memory is nobody's concern any more. */
+  #keep(run: Buffer): boolean {
+    const direct = this.#direct;
+    if (direct === null || this.#corked || direct.pendingBytes > 0 || this.#socket.writableLength > 0) return false;
+    if (!turn.wants(run.length)) return false;
+    this.#kept += 1;
+    turn.keep(run, this);
+    return true;
   }
 
   readonly #written = (): void => this.#sent();
