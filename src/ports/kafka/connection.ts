@@ -26,6 +26,8 @@ import { RequestPipeline } from './requests.ts';
 
 /** How long the last requests of a client that has closed may take on their way to the broker. */
 const endedConnectionMs = 30_000;
+/** A client that does not read what was answered last is cut after so long. */
+const lastWordsMs = 1_000;
 const clientClosed = 'the client closed the connection';
 const drained = 'drained';
 
@@ -46,6 +48,7 @@ export class ClientConnection {
   #drainReason = drained;
   /** The client has said all it will say; what it said is still carried out (acks=0 has nothing but this to count on). */
   #ended = false;
+  #endTimer: NodeJS.Timeout | undefined;
   /** A request is being decided: it has no place among the answers yet. */
   #handling = false;
   /** Frames are being taken in this turn. */
@@ -95,7 +98,10 @@ export class ClientConnection {
     // What was answered already still goes out: `end` flushes, and a client that does not read is cut after a while.
     this.#answers.handOver();
     this.#socket.end();
-    setTimeout(() => this.#socket.destroy(), 1_000).unref();
+    // A timer that runs on would hold all that belongs to the connection in memory.
+    clearTimeout(this.#endTimer);
+    const cut = setTimeout(() => this.#socket.destroy(), lastWordsMs).unref();
+    this.#socket.once('close', () => clearTimeout(cut));
     this.#entrance.leave(reason);
     this.#parts.observer.connectionClosed(this.#parts.settings.name, reason);
     const session = this.#entrance.session?.id;
@@ -114,7 +120,7 @@ export class ClientConnection {
     socket.resume();
     socket.on('end', () => {
       this.#ended = true;
-      setTimeout(() => this.close(clientClosed), endedConnectionMs).unref();
+      this.#endTimer = setTimeout(() => this.close(clientClosed), endedConnectionMs).unref();
       this.#signal();
     });
     socket.on('error', (error) => this.close(`the client's socket failed: ${error.message}`));

@@ -178,7 +178,8 @@ export class UpstreamConnection {
     this.#outlet.flush();
     this.#socket.end();
     this.#socket.resume();
-    setTimeout(() => this.#socket.destroy(), flushTimeoutMs).unref();
+    const cut = setTimeout(() => this.#socket.destroy(), flushTimeoutMs).unref();
+    this.#socket.once('close', () => clearTimeout(cut));
     this.#events?.onClose(reason);
     for (const reject of this.#rejections) reject(unreachable(this.address, reason));
     this.#rejections.clear();
