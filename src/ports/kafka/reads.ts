@@ -10,7 +10,7 @@ import { Socket, type TcpNetConnectOpts, connect } from 'node:net';
 import { tryOnLoopback } from './loopback-trial.ts';
 
 /** What a socket reads into at first, and at most: a buffer that a read has filled makes room for one four times as large. */
-const readBufferBytes = 4_096;
+const readBufferBytes = 2_048;
 const readBufferBytesMax = 262_144;
 
 /** @param borrowed the bytes will be written over once the call returns and the socket is not paused */
