@@ -76,7 +76,7 @@ function conclude(scenario: Scenario, result: ScenarioResult, options: BenchOpti
     ];
     process.stdout.write(`${parts.filter((part) => part !== undefined && part !== '').join('\n\n')}\n`);
   }
-  if (options.save) say(`saved ${saveResult(document)}`);
+  if (options.save) say(noise > noiseMax ? 'not saved: the machine was busy' : `saved ${saveResult(document)}`);
   const missed = verdicts.filter(({ met }) => !met);
   if (!options.gate) return 0;
   for (const { figure, value, gate } of missed)
