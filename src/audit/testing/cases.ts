@@ -1,6 +1,6 @@
 /** Signed logs for the verifier and for retention: what is done to them, and what the verifier says then. */
 import assert from 'node:assert/strict';
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { signCheckpoint } from '../checkpoint/checkpoint.ts';
@@ -75,4 +75,29 @@ export async function tombstonesOf(at: SignedLog): Promise<TombstoneData[]> {
   const entries = (await entriesOf(at)).filter(({ type }) => type.endsWith('.log.tombstone'));
   for (const entry of entries) assert.equal(entryProblem(entry), null);
   return entries.map(({ data }) => data as unknown as TombstoneData);
+}
+
+/**
+ * Changes one bit of every `stride`th byte of each file, one at a time, and sees that the verifier finds each.
+ * @param names within the log's folder @returns how many were tried
+ */
+export async function flipEach({ at, keys }: Case, names: readonly string[], stride: number): Promise<number> {
+  let tried = 0;
+  for (const name of names) {
+    const path = join(at.log, name);
+    const good = await readFile(path);
+    for (let byte = 0; byte < good.length; byte += stride) {
+      const bad = Buffer.from(good);
+      bad[byte] = (bad[byte] ?? 0) ^ (1 << (byte % 8));
+      await writeFile(path, bad);
+      const report = await verifyLog(at.log, { keys });
+      assert.ok(
+        report.integrity === 'broken' || report.completeness === 'incomplete',
+        `${name}, byte ${byte}: ${said(report).join(' ')}`,
+      );
+      tried += 1;
+    }
+    await writeFile(path, good);
+  }
+  return tried;
 }

@@ -120,7 +120,7 @@ export class ClientConnection {
     socket.resume();
     socket.on('end', () => {
       this.#ended = true;
-      this.#endTimer = setTimeout(() => this.close(clientClosed), endedConnectionMs).unref();
+      if (!this.#closed) this.#endTimer = setTimeout(() => this.close(clientClosed), endedConnectionMs).unref();
       this.#signal();
     });
     socket.on('error', (error) => this.close(`the client's socket failed: ${error.message}`));

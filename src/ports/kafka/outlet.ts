@@ -3,12 +3,12 @@
  * ones of many sockets together.
  */
 import type { Socket } from 'node:net';
-import { TurnWrites } from './turn-writes.ts';
+import { type TurnWriter, TurnWrites } from './turn-writes.ts';
 import { DirectWriter } from './writes.ts';
 
 const turn = new TurnWrites();
 
-export class Outlet {
+export class Outlet implements TurnWriter {
   readonly #socket: Socket;
   readonly #direct: DirectWriter | null;
   readonly #onFlushed: () => void;
@@ -66,7 +66,7 @@ export class Outlet {
     if (this.#kept > 0) turn.flush();
   }
 
-  /** For the turn's end. */
+  /** A part that was kept leaves: called by the turn's end alone. @returns as `TurnWriter` says */
   writeNow(part: Buffer): boolean {
     this.#kept -= 1;
     if (!this.#socket.writable) return true;

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setImmediate as turnEnd, setTimeout as sleep } from 'node:timers/promises';
 import { Outlet } from './outlet.ts';
+import { socketPair } from './testing/socket-pair.ts';
 import { TurnWrites, type TurnWriter } from './turn-writes.ts';
 import { detectDirectWrites } from './writes.ts';
 
@@ -88,7 +87,12 @@ test('memory that is still needed is not used again', async () => {
 
 test('many connections, quick and slow, get every byte in its order', async (t) => {
   assert.equal(await detectDirectWrites(), true);
-  const lines = await Promise.all(Array.from({ length: 40 }, () => line(t)));
+  const lines = await Promise.all(
+    Array.from({ length: 40 }, async () => {
+      const pair = await socketPair(t);
+      return { ...pair, outlet: new Outlet(pair.socket, () => {}), expected: [] as Buffer[] };
+    }),
+  );
   for (let round = 0; round < 400; round += 1) {
     for (const { outlet, client, expected } of lines) {
       if (Math.random() < 0.02) client.pause();
@@ -104,32 +108,13 @@ test('many connections, quick and slow, get every byte in its order', async (t) 
     }
     await turnEnd();
   }
-  for (const { outlet, socket, client, expected, chunks } of lines) {
+  for (const { outlet, socket, client, expected, received } of lines) {
     outlet.write(Buffer.from('end'));
     outlet.flush();
     socket.end();
     client.resume();
     const all = Buffer.concat([...expected, Buffer.from('end')]);
-    while (chunks.reduce((sum, { length }) => sum + length, 0) < all.length) await sleep(5);
-    assert.ok(Buffer.concat(chunks).equals(all));
+    while (received().length < all.length) await sleep(5);
+    assert.ok(received().equals(all));
   }
 });
-
-async function line(
-  t: TestContext,
-): Promise<{ outlet: Outlet; socket: Socket; client: Socket; expected: Buffer[]; chunks: Buffer[] }> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [socket] = (await accepted) as [Socket];
-  const chunks: Buffer[] = [];
-  client.on('data', (chunk: Buffer) => chunks.push(chunk));
-  socket.on('error', () => {});
-  t.after(() => {
-    for (const end of [socket, client]) end.destroy();
-    server.close();
-  });
-  return { outlet: new Outlet(socket, () => {}), socket, client, expected: [], chunks };
-}

@@ -5,7 +5,7 @@
  * would only make them wait, so it is done where turns have many writes.
  */
 
-/** Of one part: a larger one is not worth a copy. */
+/** Bytes of one part: a larger one is not worth a copy. */
 const partBytesMax = 4_096;
 const roomBytes = 262_144;
 /** A turn with so many writes is one of many connections, and one with fewer than half no more. */
@@ -19,6 +19,7 @@ export interface TurnWriter {
   writeNow(part: Buffer): boolean;
 }
 
+/** The kept parts of one event loop: at most `roomBytes`, and none for longer than a turn. */
 export class TurnWrites {
   #many = false;
   #looking = false;

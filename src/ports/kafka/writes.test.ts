@@ -1,32 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, type Socket, connect, createServer } from 'node:net';
-import { type TestContext, test } from 'node:test';
+import { type AddressInfo, type Socket, createServer } from 'node:net';
+import { test } from 'node:test';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { Outlet } from './outlet.ts';
+import { socketPair } from './testing/socket-pair.ts';
 import { DirectWriter, detectDirectWrites } from './writes.ts';
 
 const partBytesMax = 200_000;
-
-/** The two ends of a connection; what has come to `client` is told by `received`. */
-async function pair(t: TestContext): Promise<{ socket: Socket; client: Socket; received: () => Buffer }> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [socket] = (await accepted) as [Socket];
-  const chunks: Buffer[] = [];
-  client.on('data', (chunk: Buffer) => chunks.push(chunk));
-  socket.on('error', () => {});
-  t.after(() => {
-    for (const end of [socket, client]) end.destroy();
-    server.close();
-  });
-  return { socket, client, received: () => Buffer.concat(chunks) };
-}
 
 /** Unlike `once`, also where an error comes first. */
 function closed(socket: Socket): Promise<void> {
@@ -34,7 +17,7 @@ function closed(socket: Socket): Promise<void> {
 }
 
 test('nothing is written past a stream before that was tried on this Node', async (t) => {
-  const { socket } = await pair(t);
+  const { socket } = await socketPair(t);
   assert.equal(
     DirectWriter.on(socket, () => {}),
     null,
@@ -46,7 +29,7 @@ test('this Node allows it', async () => {
 });
 
 test('bytes that leave at once are not pending, and what the other end does not take is until it did', async (t) => {
-  const { socket, client, received } = await pair(t);
+  const { socket, client, received } = await socketPair(t);
   let sent = 0;
   const writer = DirectWriter.on(socket, () => (sent += 1));
   assert.ok(writer !== null);
@@ -108,7 +91,7 @@ test('memory is lent until its write is reported, however fast the other end rea
 });
 
 test('what the stream has to write is not overtaken', async (t) => {
-  const { socket } = await pair(t);
+  const { socket } = await socketPair(t);
   const writer = DirectWriter.on(socket, () => {});
   socket.cork();
   socket.write('first');
@@ -119,7 +102,7 @@ test('what the stream has to write is not overtaken', async (t) => {
 });
 
 test('the end comes behind what is pending', async (t) => {
-  const { socket, client, received } = await pair(t);
+  const { socket, client, received } = await socketPair(t);
   const writer = DirectWriter.on(socket, () => {});
   client.pause();
   const much = randomBytes(20_000_000);
@@ -131,7 +114,7 @@ test('the end comes behind what is pending', async (t) => {
 });
 
 test('a connection that is gone closes the socket, with bytes pending or not', async (t) => {
-  const pending = await pair(t);
+  const pending = await socketPair(t);
   const writer = DirectWriter.on(pending.socket, () => {});
   pending.client.pause();
   writer?.write(randomBytes(20_000_000));
@@ -139,7 +122,7 @@ test('a connection that is gone closes the socket, with bytes pending or not', a
   await closed(pending.socket);
   assert.equal(writer?.write(Buffer.from('more')), false);
 
-  const idle = await pair(t);
+  const idle = await socketPair(t);
   const other = DirectWriter.on(idle.socket, () => {});
   idle.socket.pause();
   idle.client.resetAndDestroy();
@@ -152,7 +135,7 @@ test('a connection that is gone closes the socket, with bytes pending or not', a
 });
 
 test('an outlet keeps the order, whatever leaves at once, is held, is gathered or waits', async (t) => {
-  const { socket, client, received } = await pair(t);
+  const { socket, client, received } = await socketPair(t);
   let waiting = false;
   const outlet = new Outlet(socket, () => (waiting = false));
   const expected: Buffer[] = [];
