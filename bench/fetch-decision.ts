@@ -139,6 +139,7 @@ function arrivalOf(connection: object) {
     cluster: cluster as ClusterView,
     addresses,
     connection,
+    sessions: fetchSessions(connection),
     upstreamVersions: BrokerVersions.none,
     stands: (topicKey: string, partition: number): boolean =>
       access.decide('read', 'topic', names.get(topicKey) ?? '', partition, Date.now()).effect === 'permit',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -128,6 +128,26 @@ describe('a gateway', () => {
     assert.deepEqual(codes(lines), ['log.opened', 'policy.loaded', 'gateway.started', 'gateway.stopped', 'log.closed']);
     assert.equal(lines[3]?.data['reason'], 'test over');
     await assert.rejects(fetch(`http://127.0.0.1:${telemetry.port}/healthz`));
+  });
+
+  test('closes a connection on which nothing comes for a while, and none that speaks now and then', async () => {
+    const [port] = settings().ports;
+    assert.ok(port !== undefined);
+    gateway = await startGateway(settings({ ports: [{ ...port, idleTimeoutMs: 500 }] }), { logger: silentLogger });
+    const client = connect(gateway.address('orders'));
+    let closedAtMs = Number.POSITIVE_INFINITY;
+    client.once('close', () => (closedAtMs = performance.now()));
+    // A request of 100 bytes that never comes whole.
+    client.write(Buffer.from([0, 0, 0, 100]));
+    let spokeAtMs = 0;
+    for (let spoken = 0; spoken < 12; spoken += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      assert.equal(closedAtMs, Number.POSITIVE_INFINITY, `closed after ${spoken} words`);
+      client.write(Buffer.from([0]));
+      spokeAtMs = performance.now();
+    }
+    await until(() => closedAtMs < Number.POSITIVE_INFINITY, 5_000);
+    assert.ok(closedAtMs - spokeAtMs >= 450, `closed ${closedAtMs - spokeAtMs} ms after the last word`);
   });
 
   test('takes a policy edit within a second, and keeps the last good revision through a broken one', async () => {

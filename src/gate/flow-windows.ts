@@ -29,7 +29,7 @@ export class FlowWindow {
   readonly #rangesMax: number;
   /** Made where what flowed is more than one stretch, or beyond what a number holds. */
   #ranges: OffsetRanges | null = null;
-  // The stretch of offsets that flowed last, as plain numbers: what flows next mostly follows it.
+  // The stretch of offsets that flowed last, as plain numbers: what flows next mostly follows it, or is part of it again.
   #first = -1;
   #last = -1;
 
@@ -68,8 +68,8 @@ export class FlowWindow {
   addSafe(first: number, last: number, records: number, bytes: number, nowMs: number): void {
     this.#count(records, bytes, nowMs);
     if (this.#first !== -1) {
-      if (first === this.#last + 1) {
-        this.#last = last;
+      if (first >= this.#first && first <= this.#last + 1) {
+        if (last > this.#last) this.#last = last;
         return;
       }
       this.#all();

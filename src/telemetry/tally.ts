@@ -104,6 +104,11 @@ class LabelTree<Leaf extends object> {
   readonly #make: () => Leaf;
   readonly #root: Branch<Leaf> = new Map();
   #size = 0;
+  // What is counted next has mostly the labels of what was counted last.
+  #a = '';
+  #b: string | undefined;
+  #c: string | undefined;
+  #last: Leaf | null = null;
 
   constructor(names: readonly string[], make: () => Leaf) {
     this.#names = names;
@@ -111,6 +116,15 @@ class LabelTree<Leaf extends object> {
   }
 
   leaf(a: string, b?: string, c?: string): Leaf {
+    if (this.#last !== null && a === this.#a && b === this.#b && c === this.#c) return this.#last;
+    this.#last = this.#find(a, b, c);
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    return this.#last;
+  }
+
+  #find(a: string, b: string | undefined, c: string | undefined): Leaf {
     let node = this.#root.get(a);
     if (b !== undefined && node instanceof Map) node = node.get(b);
     if (c !== undefined && node instanceof Map) node = node.get(c);
@@ -121,7 +135,7 @@ class LabelTree<Leaf extends object> {
   #grow(values: readonly string[]): Leaf {
     if (this.#size >= labelSetsMax && values.some((value) => value !== overflowLabel)) {
       const [a = '', b, c] = values.map(() => overflowLabel);
-      return this.leaf(a, b, c);
+      return this.#find(a, b, c);
     }
     let branch = this.#root;
     for (const value of values.slice(0, -1)) {

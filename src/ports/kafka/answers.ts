@@ -1,5 +1,7 @@
 /** Answers of one connection, written strictly in the order of the requests, whichever is ready first. */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { Fifo } from '../../lib/fifo.ts';
 import { connectionBufferBytesMax } from '../../lib/limits.ts';
 import type { KafkaObserver, RequestOutcome } from './observer.ts';
 import { Outlet } from './outlet.ts';
@@ -20,9 +22,9 @@ export interface Answer {
 
 export class Place implements Answer {
   readonly api: string;
-  readonly version: number;
+  version: number;
   /** By `performance.now()`. */
-  readonly startedMs: number;
+  startedMs: number;
   readonly #queue: AnswerQueue;
   parts: readonly Buffer[] | null = null;
   outcome: RequestOutcome = 'answered';
@@ -67,12 +69,14 @@ export class AnswerQueue {
   readonly #port: string;
   readonly #observer: KafkaObserver;
   readonly #onChange: () => void;
-  readonly #places: Place[] = [];
+  readonly #places = new Fifo<Place>();
   /** Bytes of answers that are ready and wait for one before them. */
   #heldBytes = 0;
-  /** The last of those dropped that began at one time, and how many they are: metrics hear of them together. */
-  #dropped: Place | null = null;
+  /** Places dropped that began at one time, and what they have in common: metrics hear of them together. */
   #droppedCount = 0;
+  #droppedApi = '';
+  #droppedVersion = 0;
+  #droppedStartedMs = 0;
   #answeredAtMs = performance.now();
 
   /**
@@ -124,9 +128,12 @@ export class AnswerQueue {
   dropFirst(): void {
     const place = this.#places.shift();
     if (place === undefined) return;
-    const last = this.#dropped;
-    if (last !== null && (last.startedMs !== place.startedMs || last.api !== place.api)) this.#countDropped();
-    this.#dropped = place;
+    const { api, version, startedMs } = place;
+    const alike = this.#droppedStartedMs === startedMs && this.#droppedApi === api;
+    if (!alike && this.#droppedCount > 0) this.#countDropped();
+    this.#droppedApi = api;
+    this.#droppedVersion = version;
+    this.#droppedStartedMs = startedMs;
     this.#droppedCount += 1;
   }
 
@@ -134,16 +141,16 @@ export class AnswerQueue {
   passed(bytes: Buffer): void {
     this.#countDropped();
     this.write(bytes);
-    if (this.#places.length > 0 && this.#places[0]?.parts !== null) this.flush();
+    const next = this.#places.first;
+    if (next !== undefined && next.parts !== null) this.flush();
     else this.#onChange();
   }
 
   #countDropped(): void {
-    const { api, version, startedMs } = this.#dropped ?? nobody;
     this.#answeredAtMs = performance.now();
-    const tookMs = this.#answeredAtMs - startedMs;
+    const tookMs = this.#answeredAtMs - this.#droppedStartedMs;
+    const [api, version] = [this.#droppedApi, this.#droppedVersion];
     this.#observer.requestHandled(this.#port, api, version, 'forwarded', tookMs, this.#droppedCount);
-    this.#dropped = null;
     this.#droppedCount = 0;
   }
 
@@ -166,7 +173,7 @@ export class AnswerQueue {
   }
 
   isFirst(place: Place): boolean {
-    return this.#places[0] === place;
+    return this.#places.first === place;
   }
 
   write(bytes: Buffer): void {
@@ -178,7 +185,7 @@ export class AnswerQueue {
     const nowMs = performance.now();
     this.#answeredAtMs = nowMs;
     this.#outlet.hold();
-    for (let head = this.#places[0]; head !== undefined && head.parts !== null; head = this.#places[0]) {
+    for (let head = this.#places.first; head !== undefined && head.parts !== null; head = this.#places.first) {
       this.#places.shift();
       this.#heldBytes -= head.heldBytes;
       for (const part of head.parts) this.write(part);
@@ -188,5 +195,3 @@ export class AnswerQueue {
     this.#onChange();
   }
 }
-
-const nobody = { api: '', version: 0, startedMs: 0 };

@@ -3,6 +3,7 @@
  * bytes on both sides. What a request may do is decided by its API's handler and the gate; this file moves bytes.
  */
 import type { Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
 import {
@@ -54,6 +55,8 @@ export class ClientConnection {
   /** Frames are being taken in this turn. */
   #serving = false;
   #readPaused = false;
+  /** When bytes came last, by `performance.now()`. */
+  #heardAtMs = performance.now();
   /** What this turn's chunks lead to has not left yet. */
   #gathering = false;
 
@@ -114,7 +117,8 @@ export class ClientConnection {
     const socket = this.#socket;
     this.#frames.share(partialRequests, { letGo: () => this.#crowdedOut() });
     socket.setNoDelay(true);
-    socket.setTimeout(this.#parts.settings.idleTimeoutMs, () => this.#silent());
+    socket.on('timeout', () => this.#silent());
+    socket.setTimeout(this.#parts.settings.idleTimeoutMs);
     this.#arrival.reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
     // A socket from which a PROXY header was read has been paused.
     socket.resume();
@@ -130,16 +134,21 @@ export class ClientConnection {
     });
   }
 
-  /** Nothing has come for a while; of what leaves the socket's timer does not know. */
+  /** The socket's timer does not know of what is read and written past its stream. */
   #silent(): void {
     const { idleTimeoutMs } = this.#parts.settings;
-    const unansweredMs = performance.now() - this.#answers.answeredAtMs;
-    if (this.#answers.empty && unansweredMs >= idleTimeoutMs / 2) this.close('idle');
-    else this.#socket.setTimeout(idleTimeoutMs);
+    const nowMs = performance.now();
+    const leftMs = Math.max(
+      this.#heardAtMs + idleTimeoutMs - nowMs,
+      this.#answers.answeredAtMs + idleTimeoutMs / 2 - nowMs,
+    );
+    if (leftMs <= 0 && this.#answers.empty) this.close('idle');
+    else this.#socket.setTimeout(leftMs > 0 ? Math.ceil(leftMs) : idleTimeoutMs);
   }
 
   #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closed) return;
+    this.#heardAtMs = performance.now();
     this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', bytes.length);
     if (!borrowed) this.#gather();
     const passed = this.#pass(bytes);
@@ -172,7 +181,7 @@ export class ClientConnection {
   #pass(bytes: Buffer): number {
     const requests = this.#requests;
     if (requests === null || this.#handling || !this.#frames.empty) return 0;
-    const passed = requests.pass(bytes, !this.#mustWait() && this.#entrance.passes(0));
+    const passed = requests.pass(bytes, !this.#mustWait() && this.#entrance.passes(0), this.#heardAtMs);
     if (this.#draining && !requests.midFrame) this.#pauseReading();
     return passed;
   }

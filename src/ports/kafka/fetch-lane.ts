@@ -7,6 +7,7 @@ import type { GateSession } from '../../gate/gate.ts';
 import { type AnswerQueue, Place } from './answers.ts';
 import { type DeliveredFetch, stillHolds } from './apis/fetch-delivery.ts';
 import { type FetchArrival, decideFetch, fetchVerdict } from './apis/fetch-fast.ts';
+import { fetchSessions } from './apis/fetch-session.ts';
 import { type ForwardVerdict, RequestAccess, type SessionHolder } from './apis/handler.ts';
 import type { ConnectionParts } from './parts.ts';
 import { FetchAnswerGlance, type FrameSink } from './protocol/protocol.ts';
@@ -20,24 +21,33 @@ const flexibleVersion = 12;
 /** API key, version, correlation id, and the length of the client id. */
 const headerBytesMin = 10;
 
+/** Tickets that one connection keeps to use again, as many as a client mostly has under way. */
+const spareTicketsMax = 8;
+
 // One serves all connections: a reading is used up before the next begins.
 const glance = new FetchAnswerGlance();
 
 /** What reads an answer that cannot pass at a glance; `null` where the connection ends. */
 export type TakerOf = (ticket: FetchTicket, verdict: ForwardVerdict<'Fetch'>) => WholeTaker | null;
 
-/** A request that passed, and the place of its answer. */
+/** A request that passed, and the place of its answer. One whose answer passed as well serves again. */
 export class FetchTicket extends Place implements ResponseTaker {
-  readonly correlationId: number;
-  readonly delivered: DeliveredFetch;
+  correlationId = 0;
+  delivered: DeliveredFetch;
   readonly #lane: FetchLane;
   #taker: WholeTaker | null = null;
 
-  constructor(lane: FetchLane, delivered: DeliveredFetch, correlationId: number, startedMs: number) {
-    super(lane.answers, 'Fetch', delivered.version, startedMs);
+  constructor(lane: FetchLane, delivered: DeliveredFetch) {
+    super(lane.answers, 'Fetch', delivered.version, 0);
     this.#lane = lane;
     this.delivered = delivered;
+  }
+
+  assign(delivered: DeliveredFetch, correlationId: number, startedMs: number): void {
+    this.delivered = delivered;
+    this.version = delivered.version;
     this.correlationId = correlationId;
+    this.startedMs = startedMs;
   }
 
   passes(bytes: Buffer, start: number, end: number): boolean {
@@ -69,6 +79,7 @@ export class FetchLane {
   #startedMs = 0;
   /** Whether what the answers of this turn bring can be counted. */
   #accounts = false;
+  readonly #spare: FetchTicket[] = [];
 
   constructor(holder: SessionHolder, answers: AnswerQueue, parts: ConnectionParts, takerOf: TakerOf) {
     this.#holder = holder;
@@ -88,7 +99,7 @@ export class FetchLane {
       access: new RequestAccess(this.#holder, `Fetch v${version}`),
       cluster,
       addresses,
-      connection,
+      sessions: fetchSessions(connection),
       stands: (topicKey, partition) => this.#stands(topicKey, partition),
       last: null,
     };
@@ -112,7 +123,9 @@ export class FetchLane {
     const delivered = decideFetch(bytes, body, end, arrival);
     if (delivered === null) return null;
     this.#flows.carry(this.#found);
-    return new FetchTicket(this, delivered, bytes.readInt32BE(start + 4), this.#startedMs);
+    const ticket = this.#spare.pop() ?? new FetchTicket(this, delivered);
+    ticket.assign(delivered, bytes.readInt32BE(start + 4), this.#startedMs);
+    return ticket;
   }
 
   /** After the last `ticket` of a turn. */
@@ -133,6 +146,7 @@ export class FetchLane {
     delivered.settle?.(0, glance.sessionId);
     this.#account(this.#holder.session);
     this.answers.dropFirst();
+    if (this.#spare.length < spareTicketsMax) this.#spare.push(ticket);
     return true;
   }
 

@@ -15,6 +15,10 @@ import type { ResponseTaker } from './upstream-events.ts';
 /** From here on topics are named by id. */
 const topicIdVersion = 13;
 
+/** Tickets that one connection keeps to use again, as many as a client mostly has under way, and the most they may write. */
+const spareTicketsMax = 8;
+const spareWritesMax = 16;
+
 // One of each serves all connections: a reading is used up before the next begins.
 const glance = new ProduceGlance();
 const answerGlance = new ProduceAnswerGlance();
@@ -24,25 +28,64 @@ export type ReadAnswer = (ticket: ProduceTicket, verdict: ForwardVerdict<'Produc
 
 /** One partition of a request under way. */
 interface Part {
-  readonly topicKey: string;
-  readonly flow: StandingFlow;
-  readonly records: number;
-  readonly bytes: number;
+  topicKey: string;
+  flow: StandingFlow;
+  records: number;
+  bytes: number;
 }
 
-/** A request that passed, and the place of its answer. */
+/** A request that passed, and the place of its answer. One whose answer passed as well serves again. */
 export class ProduceTicket extends Place implements ResponseTaker {
-  readonly correlationId: number;
-  readonly session: GateSession;
-  readonly writes: readonly Part[];
+  correlationId = 0;
+  session: GateSession;
   readonly #lane: ProduceLane;
+  /** Of the request under way the first `#count`. */
+  readonly #writes: Part[] = [];
+  #count = 0;
 
-  constructor(lane: ProduceLane, session: GateSession, writes: readonly Part[], startedMs: number) {
-    super(lane.answers, 'Produce', glance.version, startedMs);
+  constructor(lane: ProduceLane, session: GateSession) {
+    super(lane.answers, 'Produce', 0, 0);
     this.#lane = lane;
     this.session = session;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get writes(): readonly Part[] {
+    return this.#writes.slice(0, this.#count);
+  }
+
+  /** For the request that the glance has just read. */
+  assign(session: GateSession, startedMs: number): void {
+    this.session = session;
+    this.startedMs = startedMs;
+    this.version = glance.version;
     this.correlationId = glance.correlationId;
-    this.writes = writes;
+    this.#count = glance.count;
+  }
+
+  /** What the request under way writes in its place `at`; places are filled in order. */
+  fill(at: number, topicKey: string, flow: StandingFlow, records: number, bytes: number): void {
+    const part = this.#writes[at];
+    if (part === undefined) {
+      this.#writes.push({ topicKey, flow, records, bytes });
+      return;
+    }
+    part.topicKey = topicKey;
+    part.flow = flow;
+    part.records = records;
+    part.bytes = bytes;
+  }
+
+  /** What was written where the answer's place `at` says so; mostly they come in the order of the request. */
+  writeAt(at: number): Part | undefined {
+    const topicKey = answerGlance.topicKeys[at];
+    const partition = answerGlance.partitions[at];
+    const here = this.#writes[at];
+    if (here !== undefined && here.topicKey === topicKey && here.flow.partition === partition) return here;
+    return this.writes.find((write) => write.topicKey === topicKey && write.flow.partition === partition);
   }
 
   passes(bytes: Buffer, start: number, end: number): boolean {
@@ -64,6 +107,7 @@ export class ProduceLane {
   #version = -1;
   #startedMs = 0;
   #nowMs = 0;
+  readonly #spare: ProduceTicket[] = [];
 
   constructor(session: GateSession, answers: AnswerQueue, parts: ConnectionParts, read: ReadAnswer) {
     this.#session = session;
@@ -94,15 +138,16 @@ export class ProduceLane {
   ticket(bytes: Buffer, start: number, end: number, there: number): ProduceTicket | null {
     if (!glance.read(bytes, start, end, there) || glance.version !== this.#version) return null;
     const { count } = glance;
-    const writes: Part[] = [];
+    const ticket = this.#spare.pop() ?? new ProduceTicket(this, this.#session);
     for (let at = 0; at < count; at += 1) {
       const topicKey = glance.topicKeys[at] ?? '';
       const flow = this.#flows.find(topicKey, glance.partitions[at] ?? -1);
       if (flow === null) return null;
-      writes.push({ topicKey, flow, records: glance.records[at] ?? 0, bytes: glance.bytes[at] ?? 0 });
+      ticket.fill(at, topicKey, flow, glance.records[at] ?? 0, glance.bytes[at] ?? 0);
     }
     this.#flows.carry(count);
-    return new ProduceTicket(this, this.#session, writes, this.#startedMs);
+    ticket.assign(this.#session, this.#startedMs);
+    return ticket;
   }
 
   /** After the last `ticket` of a turn. */
@@ -119,15 +164,15 @@ export class ProduceLane {
     if (!this.answers.isFirst(ticket)) return false;
     if (!answerGlance.read(bytes, start, end, ticket.version, ticket.correlationId)) return false;
     const { count } = answerGlance;
-    const { writes } = ticket;
-    if (count !== writes.length) return false;
-    for (let at = 0; at < count; at += 1) if (writeAt(writes, at) === undefined) return false;
+    if (count !== ticket.count) return false;
+    for (let at = 0; at < count; at += 1) if (ticket.writeAt(at) === undefined) return false;
     for (let at = 0; at < count; at += 1) {
-      const write = writeAt(writes, at);
+      const write = ticket.writeAt(at);
       const first = answerGlance.baseOffsets[at] ?? 0;
       write?.flow.account(first, first + Math.max(write.records, 1) - 1, write.records, write.bytes, this.#nowMs);
     }
     this.answers.dropFirst();
+    if (count <= spareWritesMax && this.#spare.length < spareTicketsMax) this.#spare.push(ticket);
     return true;
   }
 
@@ -139,13 +184,4 @@ export class ProduceLane {
     const { version, session } = ticket;
     this.#read(ticket, writtenVerdict({ version, session, recorder: null, cluster, addresses }, written, []), frame);
   }
-}
-
-/** What was written where the answer's place `at` says so; mostly they come in the order of the request. */
-function writeAt(writes: readonly Part[], at: number): Part | undefined {
-  const topicKey = answerGlance.topicKeys[at];
-  const partition = answerGlance.partitions[at];
-  const here = writes[at];
-  if (here !== undefined && here.topicKey === topicKey && here.flow.partition === partition) return here;
-  return writes.find((write) => write.topicKey === topicKey && write.flow.partition === partition);
 }

@@ -95,3 +95,35 @@ test('a connecting socket reads into one buffer, once that is as large as what c
   assert.equal([...memory.values()][0], 2_048, 'it makes room when it was filled');
   server.close();
 });
+
+test('a connecting socket tells of an error once what came before was handed over', async () => {
+  assert.equal(await detectTakeOver(), true, 'this Node allows it');
+  const { server, port } = await listening((socket) => {
+    socket.resume();
+    socket.write('bye', () => setImmediate(() => socket.resetAndDestroy()));
+  });
+  const seen: string[] = [];
+  const failing = connectReading({ host: '127.0.0.1', port }, { onBytes: (bytes) => seen.push(bytes.toString()) });
+  failing.on('error', ({ message }) => seen.push(message));
+  await gone(failing);
+  assert.deepEqual(seen, ['bye', 'read ECONNRESET']);
+  server.close();
+});
+
+test('and of the end', async () => {
+  assert.equal(await detectTakeOver(), true, 'this Node allows it');
+  const { server, port } = await listening((accepted) => accepted.end('bye'));
+  const seen: string[] = [];
+  const ending = connectReading({ host: '127.0.0.1', port }, { onBytes: (bytes) => seen.push(bytes.toString()) });
+  ending.once('end', () => seen.push('end'));
+  await gone(ending);
+  assert.deepEqual(seen, ['bye', 'end']);
+  server.close();
+});
+
+/** `once` would reject where the socket fails first. */
+function gone(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve());
+  });
+}

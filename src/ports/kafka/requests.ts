@@ -5,6 +5,7 @@
  * Where nothing has to be waited for, a request is decided and forwarded within the turn that read it, and its bytes
  * leave as they came: the memory they were read into is lent, and nothing is read over it before they have left.
  */
+import { performance } from 'node:perf_hooks';
 import type { GateSession } from '../../gate/gate.ts';
 import { messageOf } from '../../lib/errors.ts';
 import { requestFrameBytesMax, requestsInFlightMax } from '../../lib/limits.ts';
@@ -103,21 +104,21 @@ export class RequestPipeline {
    *
    * @param bytes begins with a frame, or goes on with the one that has begun to leave; lent until `lent` is false
    * @param mayBegin false where no other request may be begun
+   * @param nowMs by `performance.now()`
    * @returns how many bytes are taken; the rest begins with a frame for `take`
    */
-  pass(bytes: Buffer, mayBegin: boolean): number {
+  pass(bytes: Buffer, mayBegin: boolean, nowMs: number): number {
     const upstream = this.#upstream;
     if (upstream === null) return 0;
     let at = Math.min(this.#passing, bytes.length);
     this.#passing -= at;
-    if (mayBegin && at < bytes.length && upstream.takesMore) at = this.#passFrames(bytes, at, upstream);
+    if (mayBegin && at < bytes.length && upstream.takesMore) at = this.#passFrames(bytes, at, upstream, nowMs);
     if (at > 0) upstream.pass(at === bytes.length ? bytes : bytes.subarray(0, at));
     return at;
   }
 
-  #passFrames(bytes: Buffer, from: number, upstream: UpstreamConnection): number {
+  #passFrames(bytes: Buffer, from: number, upstream: UpstreamConnection, startedMs: number): number {
     let at = from;
-    const startedMs = performance.now();
     const produces = this.#produceLane.begin(this.session, startedMs);
     const fetches = this.#fetchLane.begin(startedMs);
     while (bytes.length - at >= passingFrameBytesMin) {
@@ -178,7 +179,7 @@ export class RequestPipeline {
     const upstream = this.#upstream;
     if (upstream === null) return this.#connectAndTake(header, frame);
     // One that has come in pieces may pass all the same.
-    if (header.apiKey <= fetchKey && upstream.takesMore && this.#passFrames(frame, 0, upstream) === frame.length) {
+    if (header.apiKey <= fetchKey && upstream.takesMore && this.#passesWhole(frame, upstream)) {
       upstream.pass(frame);
       return null;
     }
@@ -190,6 +191,10 @@ export class RequestPipeline {
     // Handlers of Produce and Fetch keep no bytes of their requests; of the others, which are small, any may.
     const bytes = header.apiKey <= fetchKey ? frame : Buffer.from(frame);
     return this.#run(served.handler, header, bytes, upstream);
+  }
+
+  #passesWhole(frame: Buffer, upstream: UpstreamConnection): boolean {
+    return this.#passFrames(frame, 0, upstream, performance.now()) === frame.length;
   }
 
   async #connectAndTake(header: DecodedRequestHeader, frame: Buffer): Promise<void> {

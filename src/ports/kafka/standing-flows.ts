@@ -12,6 +12,9 @@ export class StandingFlows {
   #byId = false;
   #carried = 0;
   #nowMs = 0;
+  // What is named next is mostly what was named last.
+  #lastKey = '';
+  #lastFlow: StandingFlow | null = null;
 
   constructor(action: 'read' | 'write', parts: Pick<ConnectionParts, 'clock' | 'cluster'>) {
     this.#action = action;
@@ -25,7 +28,7 @@ export class StandingFlows {
 
   /** @param byId whether topics are called by their ids from here on */
   name(byId: boolean): void {
-    if (byId !== this.#byId) this.#flows.clear();
+    if (byId !== this.#byId) this.#forget();
     this.#byId = byId;
   }
 
@@ -37,14 +40,19 @@ export class StandingFlows {
     if (standing !== this.#standing || session !== this.#session) {
       this.#session = session;
       this.#standing = standing;
-      this.#flows.clear();
+      this.#forget();
     }
     return true;
   }
 
   /** The flow, where it stands; what is carried on it is told with `carry`. */
   find(topicKey: string, partition: number): StandingFlow | null {
-    return this.#flows.get(topicKey)?.get(partition) ?? this.#look(topicKey, partition);
+    const last = this.#lastFlow;
+    if (last !== null && topicKey === this.#lastKey && partition === last.partition) return last;
+    const flow = this.#flows.get(topicKey)?.get(partition) ?? this.#look(topicKey, partition);
+    this.#lastKey = topicKey;
+    this.#lastFlow = flow;
+    return flow;
   }
 
   /** The name of a topic, where it is known. */
@@ -61,6 +69,11 @@ export class StandingFlows {
   end(): void {
     if (this.#carried > 0) this.#session?.countStanding(this.#action, this.#carried);
     this.#carried = 0;
+  }
+
+  #forget(): void {
+    this.#flows.clear();
+    this.#lastFlow = null;
   }
 
   #look(topicKey: string, partition: number): StandingFlow | null {

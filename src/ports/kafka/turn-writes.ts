@@ -11,7 +11,7 @@ const roomBytes = 262_144;
 /** A turn with so many writes is one of many connections, and one with fewer than half no more. */
 const manyWrites = 16;
 /** How many writes were made since is looked at so often. */
-const writesPerLook = 64;
+const writesPerLook = 512;
 
 /** Who handed over a part, and writes it when told. */
 export interface TurnWriter {

@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { SluiceError, messageOf } from '../../lib/errors.ts';
+import { Fifo } from '../../lib/fifo.ts';
 import { connectionBufferBytesMax, partialResponseBytesMax, responseFrameBytesMax } from '../../lib/limits.ts';
 import type { HostPort, UpstreamSettings } from '../../model/settings.ts';
 import {
@@ -51,7 +52,7 @@ export class UpstreamConnection {
   readonly #socket: Socket;
   readonly #frames = new FrameReader(responseFrameBytesMax);
   readonly #outlet: Outlet;
-  readonly #waiting: ResponseTaker[] = [];
+  readonly #waiting = new Fifo<ResponseTaker>();
   #events: UpstreamEvents | null = null;
   #closedBecause: string | null = null;
   #nextCorrelationId = 1;
@@ -256,7 +257,7 @@ export class UpstreamConnection {
     let at = 0;
     while (bytes.length - at >= passingFrameBytesMin) {
       const end = at + 4 + bytes.readInt32BE(at);
-      const taker = this.#waiting[0];
+      const taker = this.#waiting.first;
       if (end <= at + 4 || end > bytes.length || taker?.passes?.(bytes, at + 4, end) !== true) break;
       this.#waiting.shift();
       at = end;
@@ -276,7 +277,7 @@ export class UpstreamConnection {
 
   /** The sink of the response that is due, where its taker wants it in pieces. */
   #sinkFor(size: number): FrameSink | null {
-    const sink = this.#waiting[0]?.large?.(size) ?? null;
+    const sink = this.#waiting.first?.large?.(size) ?? null;
     if (sink === null) return null;
     return {
       push: (bytes) => sink.push(bytes),

@@ -10,7 +10,6 @@ import {
   type FetchSessions,
   type SessionAnswer,
   beginning,
-  fetchSessions,
   finalEpoch,
   goingOn,
   initialEpoch,
@@ -20,10 +19,9 @@ import {
 import type { Exchange, ForwardVerdict } from './handler.ts';
 
 /** A request that was not decoded. */
-export interface FetchArrival extends Pick<
-  Exchange<'Fetch'>,
-  'version' | 'access' | 'cluster' | 'addresses' | 'connection'
-> {
+export interface FetchArrival extends Pick<Exchange<'Fetch'>, 'version' | 'access' | 'cluster' | 'addresses'> {
+  /** Those of its connection. */
+  readonly sessions: FetchSessions;
   /** Whether reading a partition was decided before and entered in the log, and still stands. @param topicKey name or id */
   stands(topicKey: string, partition: number): boolean;
   /** What the last request of its kind was decided to be; mostly the next one is that again. */
@@ -76,7 +74,7 @@ class Decision implements FetchRequestVisitor {
     this.usual = true;
     this.#arrival = arrival;
     this.#byId = arrival.version >= topicIdVersion;
-    this.#sessions = fetchSessions(arrival.connection);
+    this.#sessions = arrival.sessions;
     this.#session = null;
     this.#held = null;
   }

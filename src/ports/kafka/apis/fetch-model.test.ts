@@ -16,6 +16,7 @@ import {
   encodeResponse,
 } from '../protocol/protocol.ts';
 import { decideFetch, fetchVerdict } from './fetch-fast.ts';
+import { fetchSessions } from './fetch-session.ts';
 import { fetch } from './fetch.ts';
 import type { Verdict } from './handler.ts';
 import { type World, ask, exchangeOf, requestOnTheWire, worldOf } from './testing.ts';
@@ -129,7 +130,8 @@ async function short(
   const topicOf = (key: string): string => (version >= 13 ? (arrival.cluster.topicName(key) ?? '') : key);
   const stands = (key: string, partition: number): boolean =>
     arrival.access.sees('read', 'topic', topicOf(key), partition);
-  const delivered = decideFetch(payload, headerBytes, payload.length, { ...arrival, stands, last: null });
+  const sessions = fetchSessions(arrival.connection);
+  const delivered = decideFetch(payload, headerBytes, payload.length, { ...arrival, sessions, stands, last: null });
   if (delivered === null) return null;
   const verdict = fetchVerdict(delivered);
   return await Promise.resolve({ verdict, sent: decodeRequest('Fetch', version, payload, headerBytes) });
