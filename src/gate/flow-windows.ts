@@ -2,7 +2,7 @@ import { isOver } from './elapsed.ts';
 import { nameData } from './entry-data.ts';
 import { FlowCount, type FlowRoom } from './flow-room.ts';
 import { OffsetRanges } from './offset-ranges.ts';
-import type { FlowAccount } from './contract.ts';
+import type { FlowAccount, StandingFlow } from './contract.ts';
 
 /** A topic as the log tells of it. */
 export interface TopicName {
@@ -26,6 +26,8 @@ export class FlowWindow {
   endMs = 0;
   /** No longer among its session's windows: what flows next opens another. */
   dropped = false;
+  /** The flow that is counted here, where it was decided and stood then. */
+  flow: StandingFlow | null = null;
   readonly #rangesMax: number;
   /** Made where what flowed is more than one stretch, or beyond what a number holds. */
   #ranges: OffsetRanges | null = null;
@@ -130,6 +132,11 @@ export class FlowWindows {
   window(action: FlowAccount['action'], topic: string, partition: number): FlowWindow | null {
     const topics = action === 'read' ? this.#reads : this.#writes;
     return topics.get(topic)?.partitions.get(partition) ?? this.#open(topics, action, topic, partition);
+  }
+
+  /** As `window`, without opening one. */
+  opened(action: FlowAccount['action'], topic: string, partition: number): FlowWindow | undefined {
+    return (action === 'read' ? this.#reads : this.#writes).get(topic)?.partitions.get(partition);
   }
 
   /** Something was added to a window. */

@@ -182,6 +182,9 @@ export class Session implements GateSession {
 
   standingFlow(action: 'read' | 'write', topic: string, partition: number, nowMs: number): StandingFlow | null {
     const standing = this.standing(nowMs);
+    // Connections share a session, and none of them keeps all flows of thousands of topics at hand.
+    const known = this.#trail.flow(action, topic, partition);
+    if (known !== null && known.standing === standing) return known;
     const decision = this.#access.settled(action, 'topic', topic, partition, nowMs);
     if (decision === null || !this.#trail.tells(decision, action, topic)) return null;
     return new TrailFlow(action, topic, partition, standing, this.#trail);

@@ -17,6 +17,27 @@ test('a flow stands once it was decided and entered in the log, and not before',
   assert.deepEqual(await b.codes(), ['session.opened', 'flow.opened', 'operation.denied']);
 });
 
+test('whoever asks for it again in its session is given the same, also after it was idle, and no one once it was decided anew', async (t) => {
+  const b = await bench(t);
+  const session = await b.gate.join(alice, laptop);
+  session.decide('write', 'topic', 'payments', 0, 'Produce v12');
+  const flow = session.standingFlow('write', 'payments', 0, later);
+  assert.ok(flow !== null);
+  assert.equal(session.standingFlow('write', 'payments', 0, later), flow);
+  assert.notEqual(session.standingFlow('write', 'payments', 1, later), flow);
+  assert.equal(session.standingFlow('read', 'payments', 0, later), null, 'another action');
+  // Nothing flowed for two windows: its own is gone, and one is opened anew.
+  b.pass(12_000);
+  b.pass(12_000);
+  flow.account(0, 0, 1, 10, later);
+  assert.equal(session.standingFlow('write', 'payments', 0, later), flow);
+  b.policies = policy('r2', ['write topic payments']);
+  session.decide('write', 'topic', 'payments', 0, 'Produce v12');
+  const anew = session.standingFlow('write', 'payments', 0, later);
+  assert.ok(anew !== null && anew !== flow);
+  assert.equal(session.standingFlow('write', 'payments', 0, later), anew);
+});
+
 test('what flows on it is in the same windows as what flows beside it', async (t) => {
   const b = await bench(t);
   const session = await b.gate.join(alice, laptop);

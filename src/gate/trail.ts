@@ -15,7 +15,7 @@ import { instant } from '../lib/instant.ts';
 import { printable } from '../lib/printable.ts';
 import type { Decision } from '../model/decision.ts';
 import type { Action, ResourceType } from '../model/operation.ts';
-import type { FlowAccount } from './contract.ts';
+import type { FlowAccount, StandingFlow } from './contract.ts';
 import type { Durability } from './durability.ts';
 import { authorizationData, nameData } from './entry-data.ts';
 import type { Decided } from './entry-data.ts';
@@ -144,6 +144,11 @@ export class SessionTrail {
     if (window !== null) return window;
     this.#writeWindows();
     return this.#windows.window(action, topic, partition) ?? unreachable();
+  }
+
+  /** The flow, where it was decided and has been counted since. Whether it still stands is for the session to say. */
+  flow(action: FlowAccount['action'], topic: string, partition: number): StandingFlow | null {
+    return this.#windows.opened(action, topic, partition)?.flow ?? null;
   }
 
   /** Something was added to a window. */

@@ -188,8 +188,9 @@ export const subscriptionRegexMatchMs: number = 250;
 export const subscriptionTopicsAgeMs: number = 5_000;
 /** Expressions of one cluster whose topics are remembered. */
 export const subscriptionRegexesMax: number = 1_000;
-/** Topic names, and as many topic ids, kept as strings so that none is made for each message. A power of two. */
+/** Topic names, and as many topic ids, kept as strings so that none is made for each message; at first, and at most. Powers of two. */
 export const internedNames: number = 1_024;
+export const internedNamesMax: number = 32_768;
 /** Longer names are not kept; Kafka's topic names have at most 249 characters. */
 export const internedNameBytesMax: number = 255;
 /** Metrics of one push of a client, as they come; brokers' own default for `telemetry.max.bytes` (KIP-714). */

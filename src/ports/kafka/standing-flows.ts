@@ -83,8 +83,8 @@ export class StandingFlows {
     if (flow === null || flow.standing !== this.#standing) return null;
     let partitions = this.#flows.get(topicKey);
     if (partitions === undefined) {
-      // A client may name as many as it likes.
-      if (this.#flows.size >= laneTopicsMax) this.#flows.clear();
+      // A client may name as many as it likes: what is beyond the bound is found in the session each time.
+      if (this.#flows.size >= laneTopicsMax) return flow;
       this.#flows.set(topicKey, (partitions = new Map<number, StandingFlow>()));
     }
     partitions.set(partition, flow);

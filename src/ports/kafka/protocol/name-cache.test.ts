@@ -3,7 +3,7 @@ import { test } from 'node:test';
 
 import fc from 'fast-check';
 
-import { internedNameBytesMax, internedNames } from '../../../lib/limits.ts';
+import { internedNameBytesMax, internedNames, internedNamesMax } from '../../../lib/limits.ts';
 import { NameCache, textOf } from './name-cache.ts';
 
 test('text and uuids are what the bytes say, whatever was asked for before', () => {
@@ -47,4 +47,17 @@ test('more names than slots and names over the bound come out right, and leave n
   }
   const long = Buffer.alloc(internedNameBytesMax + 1, 'n');
   assert.equal(cache.text(long, 0, long.length), 'n'.repeat(long.length));
+});
+
+test('where names take each other’s slots there are more of them, and all come out right before and after', () => {
+  const cache = new NameCache();
+  const ids = Array.from({ length: internedNamesMax / 4 }, (_, index) => {
+    const id = Buffer.alloc(16);
+    id.writeInt32BE(Math.imul(index, 7_919), 4);
+    id.writeInt32BE(Math.imul(index, 104_729), 8);
+    return id;
+  });
+  for (let round = 0; round < 40; round += 1) {
+    for (const id of ids) assert.equal(cache.uuid(id, 0), id.toString('base64url'));
+  }
 });

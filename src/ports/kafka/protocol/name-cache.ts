@@ -4,13 +4,14 @@
  */
 import { isUtf8 } from 'node:buffer';
 
-import { internedNameBytesMax, internedNames } from '../../../lib/limits.ts';
+import { internedNameBytesMax, internedNames, internedNamesMax } from '../../../lib/limits.ts';
 import { uuidBytes } from './values.ts';
 
 const uuidWords = uuidBytes / 4;
-const slotMask = internedNames - 1;
 // One slot per hash, the newer name taking it: names from the network can fill no more, and cost no search.
-if ((internedNames & slotMask) !== 0) throw new Error('internedNames must be a power of two');
+if ((internedNames & (internedNames - 1)) !== 0) throw new Error('internedNames must be a power of two');
+/** Where names took each other's slots so many times for each slot, there are twice as many. */
+const crowdedAt = 4;
 
 /** Text of the bytes from `start` to `end`; null where they are not UTF-8. A view of the bytes is not kept. */
 export function textOf(bytes: Buffer, start: number, end: number): string | null {
@@ -18,23 +19,23 @@ export function textOf(bytes: Buffer, start: number, end: number): string | null
   return text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)) ? null : text;
 }
 
-/** Remembers up to `internedNames` names and as many uuids; longer names and those beyond ASCII are made anew. */
+/** Remembers up to `internedNamesMax` names and as many uuids; longer names and those beyond ASCII are made anew. */
 export class NameCache {
-  readonly #names: (string | undefined)[] = Array.from({ length: internedNames });
-  readonly #uuids: (string | undefined)[] = Array.from({ length: internedNames });
-  readonly #uuidWords = new Int32Array(internedNames * uuidWords);
+  readonly #names = new Slots();
+  readonly #uuids = new Slots();
+  #uuidWords = new Int32Array(internedNames * uuidWords);
 
   /** As `textOf`, the same string for the same bytes where it is remembered. */
   text(bytes: Buffer, start: number, end: number): string | null {
     if (end - start > internedNameBytesMax) return textOf(bytes, start, end);
     let hash = end - start;
     for (let at = start; at < end; at += 1) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x0100_0193);
-    const slot = (hash ^ (hash >>> 15)) & slotMask;
-    const known = this.#names[slot];
+    const slot = this.#names.slotOf(hash);
+    const known = this.#names.at(slot);
     // Each byte is one character only in ASCII, so a name that is not never equals its bytes here.
     if (known !== undefined && isSame(known, bytes, start, end)) return known;
     const text = textOf(bytes, start, end);
-    if (text !== null && text.length === end - start) this.#names[slot] = text;
+    if (text !== null && text.length === end - start) this.#names.put(slot, text);
     return text;
   }
 
@@ -44,21 +45,59 @@ export class NameCache {
     const b = bytes.readInt32BE(start + 4);
     const c = bytes.readInt32BE(start + 8);
     const d = bytes.readInt32BE(start + 12);
-    const hash = Math.imul(a ^ b, 0x9e37_79b1 | 0) ^ Math.imul(c ^ d, 0x85eb_ca6b | 0);
-    const slot = (hash ^ (hash >>> 15)) & slotMask;
+    const slot = this.#uuids.slotOf(Math.imul(a ^ b, 0x9e37_79b1 | 0) ^ Math.imul(c ^ d, 0x85eb_ca6b | 0));
     const words = this.#uuidWords;
     const at = slot * uuidWords;
-    const known = this.#uuids[slot];
+    const known = this.#uuids.at(slot);
     if (known !== undefined && words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d) {
       return known;
     }
     const uuid = bytes.toString('base64url', start, start + uuidBytes);
-    this.#uuids[slot] = uuid;
+    if (!this.#uuids.put(slot, uuid)) {
+      this.#uuidWords = new Int32Array(this.#uuids.size * uuidWords);
+      return uuid;
+    }
     words[at] = a;
     words[at + 1] = b;
     words[at + 2] = c;
     words[at + 3] = d;
     return uuid;
+  }
+}
+
+/** Strings by the hash of their bytes. */
+class Slots {
+  #strings: (string | undefined)[] = Array.from({ length: internedNames });
+  #mask = internedNames - 1;
+  #taken = 0;
+
+  get size(): number {
+    return this.#mask + 1;
+  }
+
+  slotOf(hash: number): number {
+    return (hash ^ (hash >>> 15)) & this.#mask;
+  }
+
+  at(slot: number): string | undefined {
+    return this.#strings[slot];
+  }
+
+  /** @returns false where there are other, empty slots now */
+  put(slot: number, text: string): boolean {
+    if (this.#strings[slot] !== undefined && this.#crowded()) return false;
+    this.#strings[slot] = text;
+    return true;
+  }
+
+  /** A slot is taken from another string. */
+  #crowded(): boolean {
+    this.#taken += 1;
+    if (this.#taken < crowdedAt * this.size || this.size >= internedNamesMax) return false;
+    this.#strings = Array.from({ length: 2 * this.size });
+    this.#mask = this.#strings.length - 1;
+    this.#taken = 0;
+    return true;
   }
 }
 
