@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { RE2JS } from 're2js';
+import type { RE2JS } from 're2js';
 import type { Principal } from '../model/principal.ts';
 import type { CertificateMapping } from '../model/settings.ts';
 import { messageOf } from '../lib/errors.ts';
+import { compileRe2 } from '../lib/re2.ts';
 import { AuthenticationError, printable } from './authentication-error.ts';
 import { readCertificateNames } from './certificate-names.ts';
 import type { CertificateNames } from './certificate-names.ts';
@@ -128,7 +129,7 @@ function candidates(mapping: CertificateMapping, names: CertificateNames): reado
 function patternOf(mapping: CertificateMapping): RE2JS {
   let pattern = patterns.get(mapping);
   if (pattern === undefined) {
-    pattern = RE2JS.compile(mapping.match);
+    pattern = compileRe2(mapping.match);
     patterns.set(mapping, pattern);
   }
   return pattern;

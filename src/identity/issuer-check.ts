@@ -1,7 +1,7 @@
-import { RE2JS } from 're2js';
 import { principalKinds } from '../model/principal.ts';
 import type { CertificateMapping, IssuerSettings } from '../model/settings.ts';
 import { messageOf } from '../lib/errors.ts';
+import { compileRe2 } from '../lib/re2.ts';
 import { signatureAlgorithms } from './algorithms.ts';
 import { compileMapping } from './claim-mapping.ts';
 import { isSafeIssuerUrl } from './issuer-document.ts';
@@ -83,7 +83,7 @@ export function checkCertificateMappings(mappings: readonly CertificateMapping[]
 function problemOfMapping({ match, id, kind, groups }: CertificateMapping): string | undefined {
   let groupCount: number;
   try {
-    groupCount = RE2JS.compile(match).groupCount();
+    groupCount = compileRe2(match).groupCount();
   } catch (thrown) {
     return `match is not a regular expression in RE2 syntax: ${messageOf(thrown)}`;
   }

@@ -157,7 +157,7 @@ export class ProduceLane {
 
   /** Before the first answer of a turn. */
   beginAnswers(): void {
-    this.#nowMs = this.#parts.clock.nowMs();
+    if (this.#version !== -1) this.#nowMs = this.#parts.clock.nowMs();
   }
 
   passes(ticket: ProduceTicket, bytes: Buffer, start: number, end: number): boolean {

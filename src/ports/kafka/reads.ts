@@ -11,8 +11,12 @@
 import { Socket, type TcpNetConnectOpts, connect } from 'node:net';
 import { tryOnLoopback } from './loopback-trial.ts';
 
-/** What a socket reads into at first, and at most: a buffer that a read has filled makes room for one four times as large. */
-const readBufferBytes = 2_048;
+/**
+ * What an accepted and a connecting socket read into at first, and any at most: a buffer that a read has filled makes room
+ * for one four times as large. Brokers' answers to those who produce are small.
+ */
+const acceptedBufferBytes = 2_048;
+const connectingBufferBytes = 512;
 const readBufferBytesMax = 262_144;
 
 /** @param borrowed the bytes will be written over once the call returns and the socket is not paused */
@@ -37,7 +41,7 @@ interface WithHandle {
 
 /** A connecting socket that reads into one buffer. Nothing may come before it says that it is connected. */
 export function connectReading(target: TcpNetConnectOpts, reader: Reader): Socket {
-  const memory = new ReadBuffer(reader);
+  const memory = new ReadBuffer(reader, connectingBufferBytes);
   const socket = connect({ ...target, onread: memory.onread });
   // Before that the handle may be replaced by one for another address of the host.
   if (works === true) socket.once('connect', () => readPastStream(socket, memory));
@@ -65,7 +69,7 @@ function rewrap(accepted: Socket, reader: Reader): Socket | null {
   if (handle === null || typeof handle !== 'object') return null;
   // Without its handle the accepted socket is an empty shell; closing it later only tells the server that it is gone.
   shell._handle = null;
-  const memory = new ReadBuffer(reader);
+  const memory = new ReadBuffer(reader, acceptedBufferBytes);
   const options = { handle, onread: memory.onread, allowHalfOpen: false };
   const socket = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
   readPastStream(socket, memory);
@@ -90,12 +94,13 @@ function readPastStream(socket: Socket, memory: ReadBuffer): void {
 /** The memory that one socket reads into. */
 class ReadBuffer {
   readonly #reader: Reader;
-  // Slow: memory of its own, of which the kernel backs only the pages that are written.
-  #buffer = Buffer.allocUnsafeSlow(readBufferBytes);
-  #view = this.#buffer;
+  #buffer: Buffer;
+  #view: Buffer;
 
-  constructor(reader: Reader) {
+  constructor(reader: Reader, bytes: number) {
     this.#reader = reader;
+    // Slow: memory of its own, of which the kernel backs only the pages that are written.
+    this.#view = this.#buffer = Buffer.allocUnsafeSlow(bytes);
   }
 
   /** As `net.connect` takes it. */

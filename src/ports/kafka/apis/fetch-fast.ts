@@ -139,7 +139,7 @@ class Decision implements FetchRequestVisitor {
       sessions.used(session);
       return deliveredOf(arrival, goingOn(sessions, session));
     }
-    sessions.drop(this.#sessionId);
+    if (this.#sessionId !== 0) sessions.drop(this.#sessionId);
     const begun = this.#held ?? this.#begun(arrival);
     this.#bring(begun);
     if (this.#held === null && begun.size <= fetchSessionPartitionsMax) {

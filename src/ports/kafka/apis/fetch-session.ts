@@ -9,6 +9,7 @@
  * its own, so id and epoch are the broker's. Requests change a session before they are forwarded, in order: what the
  * gateway holds is never less than what the broker has.
  */
+import { performance } from 'node:perf_hooks';
 import type { GateSession } from '../../../gate/gate.ts';
 import {
   fetchSessionDecidedMs,

@@ -2,7 +2,6 @@
  * The topics of a cluster that match a regular expression, as brokers match one (KIP-848): RE2/J syntax, the whole
  * name. What of them a principal may know is for the caller to ask.
  */
-import { RE2JS } from 're2js';
 import {
   subscriptionRegexCharsMax,
   subscriptionRegexInstructionsMax,
@@ -10,6 +9,7 @@ import {
   subscriptionRegexesMax,
   subscriptionTopicsAgeMs,
 } from '../../../lib/limits.ts';
+import { compileRe2 } from '../../../lib/re2.ts';
 import type { ClusterView } from '../cluster.ts';
 
 export type PatternMatch =
@@ -60,7 +60,7 @@ function matchAll(expression: string, names: readonly string[]): PatternMatch {
     return { ok: false, problem: `is longer than ${subscriptionRegexCharsMax} characters` };
   let pattern;
   try {
-    pattern = RE2JS.compile(expression);
+    pattern = compileRe2(expression);
   } catch {
     return { ok: false, problem: 'is not a valid regular expression' };
   }

@@ -50,7 +50,6 @@ export class FetchAnswerGlance {
       reader.noTags(flexible);
     }
     reader.noTags(flexible);
-    reader.release();
     return reader.usual && reader.at === end;
   }
 

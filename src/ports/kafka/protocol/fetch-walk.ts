@@ -91,7 +91,6 @@ export function walkFetch(
   }
   if (layout.rack) reader.name(layout.flexible);
   reader.noTags(layout.flexible);
-  reader.release();
   return reader.usual && reader.at === end;
 }
 

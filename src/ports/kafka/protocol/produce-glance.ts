@@ -44,7 +44,6 @@ export class ProduceGlance extends PartitionList {
     this.count = 0;
     this.#header(end);
     if (reader.usual && end <= there && reader.at !== end) reader.usual = false;
-    reader.release();
     return reader.usual && this.count > 0;
   }
 
@@ -139,7 +138,6 @@ export class ProduceAnswerGlance extends PartitionList {
     }
     reader.skip(4);
     reader.noTags(flexible);
-    reader.release();
     return reader.usual && reader.at === end;
   }
 
