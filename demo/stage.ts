@@ -7,6 +7,7 @@ import { type Idp, startIdp } from '../harness/idp.ts';
 import { type KafkaCluster, startKafka } from '../harness/kafka.ts';
 import { releasePorts, reservePortRange } from '../harness/ports.ts';
 import { removeAtExit, removeFolder, startGuarded } from '../harness/processes.ts';
+import { sluiceProgram } from '../harness/program.ts';
 import { readEntries } from '../harness/scene.ts';
 import type { Entry } from '../src/model/entry.ts';
 
@@ -102,10 +103,9 @@ telemetry: { listen: 127.0.0.1:${firstPort + brokerPortCount + 1} }
 async function serve(folder: string, telemetryPort: number): Promise<() => Promise<void>> {
   const log = join(folder, 'gateway.log');
   const output = openSync(log, 'a');
-  const cli = fileURLToPath(new URL('../src/cli/sluice.ts', import.meta.url));
   const gateway = startGuarded({
     command: process.execPath,
-    args: [cli, 'serve', '--config', join(folder, 'sluice.yaml')],
+    args: [sluiceProgram(), 'serve', '--config', join(folder, 'sluice.yaml')],
     env: { SLUICE_DEMO_KAFKA_PASSWORD: upstreamUser.password },
     output,
   });

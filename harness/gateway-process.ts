@@ -3,12 +3,12 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Entry } from '../src/model/entry.ts';
 import type { Idp } from './idp.ts';
 import type { KafkaCluster } from './kafka.ts';
 import { releasePorts, reservePortRange } from './ports.ts';
 import { startGuarded } from './processes.ts';
+import { sluiceProgram } from './program.ts';
 import { readEntries } from './scene.ts';
 
 export interface GatewayProcessOptions {
@@ -66,10 +66,9 @@ export async function startGatewayProcess(options: GatewayProcessOptions): Promi
   writeFiles(folder, options, first);
   const logFile = join(folder, 'gateway.log');
   const output = openSync(logFile, 'a');
-  const cli = fileURLToPath(new URL('../src/cli/sluice.ts', import.meta.url));
   const guarded = startGuarded({
     command: process.execPath,
-    args: [cli, 'serve', '--config', join(folder, 'sluice.yaml')],
+    args: [sluiceProgram(), 'serve', '--config', join(folder, 'sluice.yaml')],
     folder,
     output,
   });

@@ -1,10 +1,8 @@
 /** The command line, run to its end as a user runs it. */
-import { fileURLToPath } from 'node:url';
 import { run } from './processes.ts';
+import { sluiceProgram } from './program.ts';
 import type { Run, RunOptions } from './processes.ts';
 
-const cli = fileURLToPath(new URL('../src/cli/sluice.ts', import.meta.url));
-
 export async function sluice(args: readonly string[], options: RunOptions = {}): Promise<Run> {
-  return await run(process.execPath, [cli, ...args], { timeoutMs: 60_000, ...options });
+  return await run(process.execPath, [sluiceProgram(), ...args], { timeoutMs: 60_000, ...options });
 }

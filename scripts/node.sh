@@ -3,6 +3,8 @@
 # dependencies of package-lock.json in place. Fetches what is missing and says so; quick when nothing is.
 #
 #   sh scripts/node.sh FILE.ts [ARGS]      sh scripts/node.sh --bin COMMAND [ARGS]      sh scripts/node.sh --setup
+#   sh scripts/node.sh --sluice [ARGS]     runs the gateway's command line, built first where its sources have changed
+#   sh scripts/node.sh --built             prints the file that this would run
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
@@ -105,15 +107,31 @@ take_away_stale() { # a lock whose process is gone, or that has no process for t
   rm -rf "$lock.d.$$"
 }
 
+build() { # sets program: a build for each state of the sources, so that a gateway that runs keeps its own
+  program=$root/src/cli/sluice.ts
+  state=$(cd "$root" && { find src -name '*.ts' ! -name '*.test.ts' -o -name '*.json' | LC_ALL=C sort | xargs cat; cat package-lock.json scripts/build.ts; } | cksum | tr ' ' '-')
+  built=$root/dist/$state
+  # Where nothing can be written, as in an image without a build, the sources run as they are.
+  if [ -f "$built/sluice.js" ] || { [ -w "$root" ] && one_at_a_time build_now; }; then program=$built/sluice.js; fi
+}
+
+build_now() {
+  [ -f "$built/sluice.js" ] || "$node" "$root/scripts/build.ts" "$built" >&2 || { say 'the gateway could not be built: its sources run as they are'; return 1; }
+}
+
 find_node
 install
 PATH="$(dirname -- "$node"):$root/node_modules/.bin:$PATH"
 # Compiled code is kept: it halves the time to start, and spares a process the compiler's memory. Within the checkout, not
 # in the system's temporary folder, where others could put theirs.
 NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/node_modules/.cache/sluice-compile}
-export PATH SLUICE_CACHE="$cache" NODE_COMPILE_CACHE
+# By default the C library gives each thread memory of its own, and keeps what the compiler's threads had: some megabytes.
+MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1}
+export PATH SLUICE_CACHE="$cache" NODE_COMPILE_CACHE MALLOC_ARENA_MAX
 case ${1:-} in
   --setup) exit 0 ;;
+  --sluice) shift; build; exec "$node" "$program" "$@" ;;
+  --built) build; printf '%s\n' "$program" ;;
   --bin) shift; exec "$@" ;;
   *) exec "$node" "$@" ;;
 esac

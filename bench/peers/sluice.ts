@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Idp } from '../../harness/idp.ts';
 import { releasePorts, reservePortRange } from '../../harness/ports.ts';
+import { sluiceProgram } from '../../harness/program.ts';
 import { onAllCores, onProxyCore } from '../machine.ts';
 import type { Peer, Upstream } from './peer.ts';
 import { startServer } from './server.ts';
@@ -38,12 +39,11 @@ export async function startSluice(parent: string, upstream: Upstream, options: S
   await writeFile(join(folder, 'policies', 'bench.yaml'), options.policy);
   await writeFile(join(folder, 'sluice.yaml'), configuration({ port, brokerPort, telemetryPort }, upstream, options));
   const inspecting = options.inspect === true ? [`--inspect=127.0.0.1:${inspectorPort}`] : [];
-  const checkout = options.checkout ?? join(import.meta.dirname, '..', '..');
   const config = join(folder, 'sluice.yaml');
   const program =
     options.unaudited === true
       ? [join(import.meta.dirname, 'unaudited.ts'), config]
-      : [join(checkout, 'src', 'cli', 'sluice.ts'), 'serve', '--config', config];
+      : [sluiceProgram(options.checkout), 'serve', '--config', config];
   const serve = [...inspecting, ...program];
   const { command, args } = (options.workers === undefined ? onProxyCore : onAllCores)(process.execPath, serve);
   const ready = async (): Promise<boolean> =>

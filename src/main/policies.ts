@@ -4,6 +4,7 @@ import { auditEvent } from '../audit/audit.ts';
 import type { AuditLog } from '../audit/audit.ts';
 import type { ConfigProblem, PolicyFile } from '../config/config.ts';
 import type { Logger } from '../lib/logger.ts';
+import { programBeside } from '../lib/program.ts';
 import { checkPolicies } from '../policy/policy.ts';
 import type { CheckResult, PolicyContext } from '../policy/policy.ts';
 import type { Metrics } from '../telemetry/telemetry.ts';
@@ -60,7 +61,7 @@ export class PolicyChecker {
   }
 
   #start(): Worker {
-    const thread = new Worker(new URL('./policy-thread.ts', import.meta.url));
+    const thread = new Worker(programBeside('policy-thread', import.meta.url));
     thread.unref();
     thread.once('exit', () => {
       if (this.#thread === thread) this.#thread = null;

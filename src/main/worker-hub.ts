@@ -5,6 +5,7 @@ import type { SessionRegistry } from '../gate/gate.ts';
 import type { Clock } from '../lib/clock.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
+import { programBeside } from '../lib/program.ts';
 import type { Settings } from '../model/settings.ts';
 import type { CheckedDocument, PolicyBundle } from '../policy/policy.ts';
 import { WorkerPool } from '../process/process.ts';
@@ -13,7 +14,7 @@ import { addedCounts } from '../telemetry/telemetry.ts';
 import type { Counts, LogLevel, MetricsSnapshot } from '../telemetry/telemetry.ts';
 import type { FromWorker, ToWorker, WorkerStateReport } from './messages.ts';
 
-const program = fileURLToPath(new URL('./worker.ts', import.meta.url));
+const program = fileURLToPath(programBeside('worker', import.meta.url));
 /** Rules in one piece of a policy: some milliseconds of work on either side. */
 const rulesPerPiece = 500;
 const measureTimeoutMs = 1_000;

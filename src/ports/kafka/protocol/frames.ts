@@ -31,8 +31,8 @@ export class FrameReader {
   readonly #chunks: Buffer[] = [];
   #start = 0;
   #waitingBytes = 0;
-  /** The size of a frame while it is still spread over chunks. */
-  readonly #prefix = Buffer.alloc(sizeBytes);
+  /** The size of a frame while it is still spread over chunks: as much of it as has come, and how many bytes that is. */
+  #prefix = 0;
   #prefixFilled = 0;
   /** The frame that is being put together, its size first, filled up to `#filled`. */
   #partial: Buffer | null = null;
@@ -113,7 +113,7 @@ export class FrameReader {
       return this.#beginLarge(first, size);
     }
     if (!this.#gatherPrefix()) return null;
-    const size = this.#checked(this.#prefix.readInt32BE(0));
+    const size = this.#checked(this.#prefix);
     this.#prefixFilled = 0;
     return this.#assemble(size);
   }
@@ -175,9 +175,9 @@ export class FrameReader {
     while (this.#prefixFilled < sizeBytes) {
       const first = this.#chunks[0];
       if (first === undefined) return false;
-      const copied = first.copy(this.#prefix, this.#prefixFilled, this.#start);
-      this.#prefixFilled += copied;
-      this.#skip(copied);
+      this.#prefix = (this.#prefix << 8) | (first[this.#start] ?? 0);
+      this.#prefixFilled += 1;
+      this.#skip(1);
     }
     return true;
   }

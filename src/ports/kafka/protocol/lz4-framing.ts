@@ -2,8 +2,8 @@
  * LZ4 frames, as the LZ4 frame format 1.6 has them. The decompressor has no bound of its own, so the block headers are
  * walked first and the most they can decompress to is held against the bound.
  */
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
-
+import { createRequire } from 'node:module';
+import type * as lz4 from 'lz4-napi';
 import { ProtocolError } from './protocol-error.ts';
 
 const magic = 0x18_4d_22_04;
@@ -28,6 +28,13 @@ const uncompressedBit = 0x8000_0000;
 /** One byte of a match's length gives at most 255 bytes. */
 const expansionMax = 255;
 
+let loaded: typeof lz4 | null = null;
+
+/** Native code, loaded with the first batch that needs it: most gateways see none, and it takes memory and two threads. */
+function library(): typeof lz4 {
+  return (loaded ??= createRequire(import.meta.url)('lz4-napi') as typeof lz4);
+}
+
 /** Decompresses one frame to at most `bytesMax` bytes. */
 export function decompressLz4(compressed: Buffer, bytesMax: number): Buffer {
   const most = mostBytes(compressed);
@@ -39,7 +46,7 @@ export function decompressLz4(compressed: Buffer, bytesMax: number): Buffer {
     );
   }
   try {
-    return decompressFrameSync(compressed);
+    return library().decompressFrameSync(compressed);
   } catch (cause) {
     throw new ProtocolError('bad-compression', 0, 'A record batch does not decompress as LZ4', { cause });
   }
@@ -47,7 +54,7 @@ export function decompressLz4(compressed: Buffer, bytesMax: number): Buffer {
 
 /** Compresses to one frame of independent blocks, which is all that Kafka's Java client reads. */
 export function compressLz4(bytes: Buffer): Buffer {
-  return compressFrameSync(bytes);
+  return library().compressFrameSync(bytes);
 }
 
 /** The most that the frame can decompress to. Throws where it is not exactly one frame. */

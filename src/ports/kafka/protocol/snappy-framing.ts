@@ -2,8 +2,8 @@
  * Snappy as Kafka's clients write it: Java frames it as xerial's snappy-java does (a 16-byte header, then blocks, each
  * with its compressed length in four bytes before it); others write one raw snappy block.
  */
-import { compressSync, uncompressSync } from 'snappy';
-
+import { createRequire } from 'node:module';
+import type * as snappy from 'snappy';
 import { ProtocolError } from './protocol-error.ts';
 
 const headerBytes = 16;
@@ -13,6 +13,13 @@ const magicBytes = 8;
 const blockBytes = 32_768;
 /** Snappy's longest copy gives 64 bytes for 3, so no honest block claims more than this many bytes for each it takes. */
 const expansionMax = 64;
+
+let loaded: typeof snappy | null = null;
+
+/** Native code, loaded with the first batch that needs it: most gateways see none, and it takes memory. */
+function library(): typeof snappy {
+  return (loaded ??= createRequire(import.meta.url)('snappy') as typeof snappy);
+}
 
 /** Decompresses to at most `bytesMax` bytes. Claims are held against their bounds before anything is set aside. */
 export function decompressSnappy(compressed: Buffer, bytesMax: number): Buffer {
@@ -31,7 +38,7 @@ export function decompressSnappy(compressed: Buffer, bytesMax: number): Buffer {
 export function compressSnappy(bytes: Buffer): Buffer {
   const parts: Buffer[] = [header];
   for (let at = 0; at < bytes.length; at += blockBytes) {
-    const block = compressSync(bytes.subarray(at, at + blockBytes), { copyOutputData: true });
+    const block = library().compressSync(bytes.subarray(at, at + blockBytes), { copyOutputData: true });
     const length = Buffer.alloc(4);
     length.writeInt32BE(block.length);
     parts.push(length, block);
@@ -73,7 +80,7 @@ function claimedBytes(block: Buffer): number {
 
 function decompressBlock(block: Buffer): Buffer {
   try {
-    return uncompressSync(block, { asBuffer: true, copyOutputData: true }) as Buffer;
+    return library().uncompressSync(block, { asBuffer: true, copyOutputData: true }) as Buffer;
   } catch (cause) {
     throw new ProtocolError('bad-compression', 0, 'A record batch does not decompress as snappy', { cause });
   }
