@@ -112,7 +112,8 @@ build() { # sets program: a build for each state of the sources, so that a gatew
   state=$(cd "$root" && { find src -name '*.ts' ! -name '*.test.ts' -o -name '*.json' | LC_ALL=C sort | xargs cat; cat package-lock.json scripts/build.ts; } | cksum | tr ' ' '-')
   built=$root/dist/$state
   # Where nothing can be written, as in an image without a build, the sources run as they are.
-  if [ -f "$built/sluice.js" ] || { [ -w "$root" ] && one_at_a_time build_now; }; then program=$built/sluice.js; fi
+  [ -f "$built/sluice.js" ] || [ ! -w "$root" ] || one_at_a_time build_now || :
+  [ ! -f "$built/sluice.js" ] || program=$built/sluice.js
 }
 
 build_now() {
@@ -125,12 +126,15 @@ PATH="$(dirname -- "$node"):$root/node_modules/.bin:$PATH"
 # Compiled code is kept: it halves the time to start, and spares a process the compiler's memory. Within the checkout, not
 # in the system's temporary folder, where others could put theirs.
 NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/node_modules/.cache/sluice-compile}
-# By default the C library gives each thread memory of its own, and keeps what the compiler's threads had: some megabytes.
-MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1}
-export PATH SLUICE_CACHE="$cache" NODE_COMPILE_CACHE MALLOC_ARENA_MAX
+export PATH SLUICE_CACHE="$cache" NODE_COMPILE_CACHE
 case ${1:-} in
   --setup) exit 0 ;;
-  --sluice) shift; build; exec "$node" "$program" "$@" ;;
+  --sluice)
+    shift
+    build
+    # By default the C library gives each thread memory of its own, and keeps what the compiler's threads had.
+    MALLOC_ARENA_MAX=${MALLOC_ARENA_MAX:-1} exec "$node" "$program" "$@"
+    ;;
   --built) build; printf '%s\n' "$program" ;;
   --bin) shift; exec "$@" ;;
   *) exec "$node" "$@" ;;

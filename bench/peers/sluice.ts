@@ -52,6 +52,8 @@ export async function startSluice(parent: string, upstream: Upstream, options: S
     name: options.name,
     command,
     args,
+    // As bin/sluice has it.
+    env: { MALLOC_ARENA_MAX: '1' },
     port,
     logFile: join(folder, 'sluice.log'),
     ready,
