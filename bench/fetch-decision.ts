@@ -143,6 +143,7 @@ function arrivalOf(connection: object) {
     upstreamVersions: BrokerVersions.none,
     stands: (topicKey: string, partition: number): boolean =>
       access.decide('read', 'topic', names.get(topicKey) ?? '', partition, Date.now()).effect === 'permit',
+    nowMs: performance.now(),
     last: null,
   };
 }

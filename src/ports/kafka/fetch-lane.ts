@@ -10,7 +10,7 @@ import { type FetchArrival, decideFetch, fetchVerdict } from './apis/fetch-fast.
 import { fetchSessions } from './apis/fetch-session.ts';
 import { type ForwardVerdict, RequestAccess, type SessionHolder } from './apis/handler.ts';
 import type { ConnectionParts } from './parts.ts';
-import { FetchAnswerGlance, type FrameSink } from './protocol/protocol.ts';
+import { FetchAnswerGlance, type FrameSink, int16At, int32At } from './protocol/protocol.ts';
 import type { WholeTaker } from './responses.ts';
 import { StandingFlows } from './standing-flows.ts';
 import type { ResponseTaker } from './upstream-events.ts';
@@ -101,6 +101,7 @@ export class FetchLane {
       addresses,
       sessions: fetchSessions(connection),
       stands: (topicKey, partition) => this.#stands(topicKey, partition),
+      nowMs: performance.now(),
       last: null,
     };
   }
@@ -108,7 +109,9 @@ export class FetchLane {
   /** Before the first `ticket` of a turn. @returns false where nothing may pass now */
   begin(startedMs: number): boolean {
     this.#startedMs = startedMs;
-    return this.#arrival !== null && this.#flows.begin(this.#holder.session);
+    if (this.#arrival === null) return false;
+    this.#arrival.nowMs = startedMs;
+    return this.#flows.begin(this.#holder.session);
   }
 
   /**
@@ -124,7 +127,7 @@ export class FetchLane {
     if (delivered === null) return null;
     this.#flows.carry(this.#found);
     const ticket = this.#spare.pop() ?? new FetchTicket(this, delivered);
-    ticket.assign(delivered, bytes.readInt32BE(start + 4), this.#startedMs);
+    ticket.assign(delivered, int32At(bytes, start + 4), this.#startedMs);
     return ticket;
   }
 
@@ -177,8 +180,8 @@ export class FetchLane {
 
 /** Where a request's body begins; -1 where the request is not of this version, or its header is not a usual one. */
 function bodyOf(bytes: Buffer, start: number, end: number, version: number): number {
-  if (end - start < headerBytesMin || bytes.readInt16BE(start + 2) !== version) return -1;
-  let body = start + headerBytesMin + Math.max(0, bytes.readInt16BE(start + 8));
+  if (end - start < headerBytesMin || int16At(bytes, start + 2) !== version) return -1;
+  let body = start + headerBytesMin + Math.max(0, int16At(bytes, start + 8));
   if (version >= flexibleVersion) {
     if (body >= end || bytes[body] !== 0) return -1;
     body += 1;

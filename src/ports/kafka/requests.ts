@@ -29,6 +29,8 @@ import {
   encodeRequest,
   encodeResponse,
   errorCodes,
+  int16At,
+  int32At,
 } from './protocol/protocol.ts';
 import { ResponseRelay } from './responses.ts';
 import type { ResponseTaker } from './upstream-events.ts';
@@ -122,8 +124,8 @@ export class RequestPipeline {
     const produces = this.#produceLane.begin(this.session, startedMs);
     const fetches = this.#fetchLane.begin(startedMs);
     while (bytes.length - at >= passingFrameBytesMin) {
-      const size = bytes.readInt32BE(at);
-      const apiKey = bytes.readInt16BE(at + 4);
+      const size = int32At(bytes, at);
+      const apiKey = int16At(bytes, at + 4);
       if (size <= 0 || size > requestFrameBytesMax || this.#answers.length >= requestsInFlightMax) break;
       const end = at + 4 + size;
       let ticket: (Place & ResponseTaker) | null = null;

@@ -20,6 +20,7 @@ import {
   encodeRequest,
   errorCodes,
   errorName,
+  int32At,
 } from './protocol/protocol.ts';
 import { type Dialled, dial, unreachable } from './dial.ts';
 import { Outlet } from './outlet.ts';
@@ -231,9 +232,12 @@ export class UpstreamConnection {
     const rest = begins === 0 ? bytes : bytes.subarray(begins);
     const passed = this.#pass(rest);
     if (passed < rest.length) this.#read(passed === 0 ? rest : rest.subarray(passed));
-    this.#events?.onTurn(false);
-    if (this.#events?.mayReadOn(borrowed) === false) this.pause();
-    if (this.#events?.mayReadOn(true) === true) this.#frames.recycle();
+    const events = this.#events;
+    if (events === null) return;
+    events.onTurn(false);
+    const allSent = events.mayReadOn(true);
+    if (!(borrowed ? allSent : events.mayReadOn(false))) this.pause();
+    if (allSent) this.#frames.recycle();
   }
 
   /** Lets responses pass from the chunk's start on. @returns how many bytes have passed */
@@ -256,7 +260,7 @@ export class UpstreamConnection {
   #passFrames(bytes: Buffer): number {
     let at = 0;
     while (bytes.length - at >= passingFrameBytesMin) {
-      const end = at + 4 + bytes.readInt32BE(at);
+      const end = at + 4 + int32At(bytes, at);
       const taker = this.#waiting.first;
       if (end <= at + 4 || end > bytes.length || taker?.passes?.(bytes, at + 4, end) !== true) break;
       this.#waiting.shift();

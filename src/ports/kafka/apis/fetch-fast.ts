@@ -24,6 +24,8 @@ export interface FetchArrival extends Pick<Exchange<'Fetch'>, 'version' | 'acces
   readonly sessions: FetchSessions;
   /** Whether reading a partition was decided before and entered in the log, and still stands. @param topicKey name or id */
   stands(topicKey: string, partition: number): boolean;
+  /** When it came, by `performance.now()`. */
+  nowMs: number;
   /** What the last request of its kind was decided to be; mostly the next one is that again. */
   last: DeliveredFetch | null;
 }
@@ -90,11 +92,15 @@ class Decision implements FetchRequestVisitor {
     const byId = this.#byId;
     if (isFull(sessionEpoch)) {
       if (sessionId !== 0 && !sessions.gave(sessionId)) this.usual = false;
-      if (!this.#begins(sessions)) this.#held = sessions.permitted(byId, arrival.access.session);
+      if (!this.#begins(sessions)) this.#held = sessions.permitted(byId, arrival.access.session, arrival.nowMs);
       return;
     }
     const session = sessions.errorOf(sessionId, sessionEpoch, byId) === 0 ? sessions.find(sessionId) : undefined;
-    if (session === undefined || session.withheld.size > 0 || session.mustDecide(arrival.access.session)) {
+    if (
+      session === undefined ||
+      session.withheld.size > 0 ||
+      session.mustDecide(arrival.access.session, arrival.nowMs)
+    ) {
       this.usual = false;
       return;
     }

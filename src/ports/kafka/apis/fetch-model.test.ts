@@ -131,7 +131,13 @@ async function short(
   const stands = (key: string, partition: number): boolean =>
     arrival.access.sees('read', 'topic', topicOf(key), partition);
   const sessions = fetchSessions(arrival.connection);
-  const delivered = decideFetch(payload, headerBytes, payload.length, { ...arrival, sessions, stands, last: null });
+  const delivered = decideFetch(payload, headerBytes, payload.length, {
+    ...arrival,
+    sessions,
+    stands,
+    nowMs: performance.now(),
+    last: null,
+  });
   if (delivered === null) return null;
   const verdict = fetchVerdict(delivered);
   return await Promise.resolve({ verdict, sent: decodeRequest('Fetch', version, payload, headerBytes) });

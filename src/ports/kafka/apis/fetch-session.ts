@@ -97,12 +97,13 @@ export class FetchSession {
   /**
    * True where all of it must be decided again: under another revision, for a renewed credential, or after a while, since
    * conditions may speak of the time and rules may lapse.
+   * @param nowMs by `performance.now()`
    */
-  mustDecide(session: GateSession): boolean {
+  mustDecide(session: GateSession, nowMs: number = performance.now()): boolean {
     return (
       session.revision !== this.#decidedUnder ||
       session.id !== this.#decidedIn ||
-      !(performance.now() - this.#decidedAtMs < fetchSessionDecidedMs)
+      !(nowMs - this.#decidedAtMs < fetchSessionDecidedMs)
     );
   }
 
@@ -167,9 +168,9 @@ export class FetchSessions {
    * What requests without a session named lately and were permitted, for consumers that name the same again and again.
    * Decided anew as often as a session.
    */
-  permitted(byId: boolean, session: GateSession): FetchSession {
+  permitted(byId: boolean, session: GateSession, nowMs: number): FetchSession {
     const known = this.#permitted;
-    if (known !== null && known.byId === byId && !known.mustDecide(session)) return known;
+    if (known !== null && known.byId === byId && !known.mustDecide(session, nowMs)) return known;
     const anew = new FetchSession(byId);
     anew.decided(session);
     this.#permitted = anew;

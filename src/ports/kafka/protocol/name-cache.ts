@@ -5,6 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 
 import { internedNameBytesMax, internedNames, internedNamesMax } from '../../../lib/limits.ts';
+import { int32At } from './int-at.ts';
 import { uuidBytes } from './values.ts';
 
 const uuidWords = uuidBytes / 4;
@@ -41,10 +42,10 @@ export class NameCache {
 
   /** The uuid in the 16 bytes from `start` on, in Kafka's text form. */
   uuid(bytes: Buffer, start: number): string {
-    const a = wordAt(bytes, start);
-    const b = wordAt(bytes, start + 4);
-    const c = wordAt(bytes, start + 8);
-    const d = wordAt(bytes, start + 12);
+    const a = int32At(bytes, start);
+    const b = int32At(bytes, start + 4);
+    const c = int32At(bytes, start + 8);
+    const d = int32At(bytes, start + 12);
     const slot = this.#uuids.slotOf(Math.imul(a ^ b, 0x9e37_79b1 | 0) ^ Math.imul(c ^ d, 0x85eb_ca6b | 0));
     const words = this.#uuidWords;
     const at = slot * uuidWords;
@@ -103,11 +104,6 @@ class Slots {
 
 /** For all scanners and walkers of a process. */
 export const topicNames: NameCache = new NameCache();
-
-/** As `readInt32BE`, whose checks cost more than the reading: who asks knows that the bytes are there. */
-function wordAt(bytes: Buffer, at: number): number {
-  return ((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
-}
 
 function isSame(text: string, bytes: Buffer, start: number, end: number): boolean {
   if (text.length !== end - start) return false;

@@ -19,6 +19,7 @@ export type { FetchRequestVisitor } from './fetch-walk.ts';
 export { walkFetch } from './fetch-walk.ts';
 export { FrameMemory } from './frame-memory.ts';
 export { FrameReader, type FrameSink } from './frames.ts';
+export { int16At, int32At } from './int-at.ts';
 export type { DecodedRequestHeader, RequestHeaderDraft } from './messages.ts';
 export {
   decodeData,
