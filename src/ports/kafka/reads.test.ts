@@ -37,6 +37,26 @@ test('an accepted socket is not taken over before that was tried on this Node', 
   assert.equal(await seen, null);
 });
 
+test('before that, a connecting socket reads by its stream, into one buffer all the same', async () => {
+  const { server, port } = await listening((socket) => socket.end(payload));
+  const hash = createHash('sha256');
+  const sizes = new Set<number>();
+  const socket = connectReading(
+    { host: '127.0.0.1', port },
+    {
+      onBytes(bytes, borrowed) {
+        assert.equal(borrowed, true);
+        sizes.add(bytes.buffer.byteLength);
+        hash.update(bytes);
+      },
+    },
+  );
+  await gone(socket);
+  assert.equal(hash.digest('hex'), digest);
+  assert.ok(sizes.size > 1 && [...sizes].every((bytes) => bytes <= 262_144));
+  server.close();
+});
+
 test('an accepted socket that is taken over gives every byte, paused and resumed, to its end, and the server knows', async () => {
   assert.equal(await detectTakeOver(), true, 'this Node allows it');
   let chunks = 0;

@@ -1,7 +1,7 @@
 /**
  * How bytes come off a socket. By default Node allocates a fresh buffer for each read, and the page faults of that
  * cost more than all the rest at large frames. Here a socket reads into one buffer of its own, again and again, and its
- * handle tells of each read straight away, past the stream, whose own part in it costs as much as a small frame.
+ * handle tells of each read straight away, past the stream, whose own part in it is work that nobody here needs.
  *
  * `net.connect` offers the buffer (`onread`). For accepted sockets there is no public way: the connection's handle is put
  * into a socket made with `onread`. That and the way past the stream are undocumented, so they are tried once on a real

@@ -30,7 +30,7 @@ const expansionMax = 255;
 
 let loaded: typeof lz4 | null = null;
 
-/** Native code, loaded with the first batch that needs it: most gateways see none, and it takes memory and two threads. */
+/** Native code, loaded with the first batch that needs it: most gateways see none, and it takes memory and threads of its own. */
 function library(): typeof lz4 {
   return (loaded ??= createRequire(import.meta.url)('lz4-napi') as typeof lz4);
 }
@@ -45,8 +45,9 @@ export function decompressLz4(compressed: Buffer, bytesMax: number): Buffer {
       `An LZ4 batch of up to ${most} bytes is over the limit of ${bytesMax}`,
     );
   }
+  const { decompressFrameSync } = library();
   try {
-    return library().decompressFrameSync(compressed);
+    return decompressFrameSync(compressed);
   } catch (cause) {
     throw new ProtocolError('bad-compression', 0, 'A record batch does not decompress as LZ4', { cause });
   }

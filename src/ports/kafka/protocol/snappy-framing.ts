@@ -79,8 +79,9 @@ function claimedBytes(block: Buffer): number {
 }
 
 function decompressBlock(block: Buffer): Buffer {
+  const { uncompressSync } = library();
   try {
-    return library().uncompressSync(block, { asBuffer: true, copyOutputData: true }) as Buffer;
+    return uncompressSync(block, { asBuffer: true, copyOutputData: true }) as Buffer;
   } catch (cause) {
     throw new ProtocolError('bad-compression', 0, 'A record batch does not decompress as snappy', { cause });
   }
