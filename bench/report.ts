@@ -2,7 +2,7 @@
 import Table from 'cli-table3';
 import type { Figure, Verdict } from './gates.ts';
 import type { Row } from './rows.ts';
-import type { Sample } from './rounds.ts';
+import { type Sample, noiseIn } from './rounds.ts';
 import type { Spread } from './statistics.ts';
 
 export interface ScenarioResult {
@@ -105,6 +105,6 @@ export function verdictsTable(verdicts: readonly Verdict[]): string {
 
 /** The machine's noise in one line: figures of a busy machine are not to be quoted. */
 export function noiseOf(samples: readonly Sample[]): number {
-  const shares = samples.map(({ othersCpu, seconds }) => othersCpu / seconds).toSorted((a, b) => a - b);
+  const shares = samples.map(noiseIn).toSorted((a, b) => a - b);
   return shares[shares.length >> 1] ?? 0;
 }

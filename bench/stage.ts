@@ -1,5 +1,5 @@
 /** What every scenario with the native load stands on: frames, a fake broker, an identity provider and a token. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Idp, startIdp } from '../harness/idp.ts';
@@ -27,12 +27,27 @@ export interface Stage {
 
 const tokenTtlSeconds = 86_400;
 
-/** @param moreRules writes frames of a scenario's own into the folder; gives their rules for the fake broker */
-export async function setStage(
-  topics: number,
-  moreRules: (folder: string) => readonly string[] = () => [],
-): Promise<Stage> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
+export interface StageOptions {
+  /** Writes frames of a scenario's own into the folder; gives their rules for the fake broker. */
+  readonly moreRules?: (folder: string) => readonly string[];
+  /** Holds configurations, logs and audit logs of all who take part; the system's for temporary files by default. */
+  readonly parentFolder?: string;
+}
+
+/** Files that are never on a disk, where the system has such; otherwise its folder for temporary files. */
+export function memoryFolder(): string {
+  const shared = '/dev/shm';
+  try {
+    accessSync(shared, constants.W_OK);
+    return shared;
+  } catch {
+    return tmpdir();
+  }
+}
+
+export async function setStage(topics: number, options: StageOptions = {}): Promise<Stage> {
+  const { moreRules = () => [], parentFolder = tmpdir() } = options;
+  const folder = mkdtempSync(join(parentFolder, 'sluice-bench-'));
   removeAtExit(folder);
   const undo: (() => Promise<void> | void)[] = [() => rmSync(folder, { recursive: true, force: true })];
   const stop = async (): Promise<void> => {

@@ -27,6 +27,8 @@ export interface ToolRun {
 
 export interface Tool {
   readonly name: string;
+  /** Records of each run for every second of `--seconds`: runs of about as long. */
+  readonly recordsPerSecond: number;
   readonly produce: (load: ToolLoad) => Promise<ToolRun>;
   readonly consume: (load: ToolLoad) => Promise<ToolRun>;
 }
@@ -35,8 +37,8 @@ export const recordBytes = 1_000;
 const timeoutMs = 180_000;
 
 export const tools: readonly Tool[] = [
-  { name: 'librdkafka', produce: produceWithKcat, consume: consumeWithKcat },
-  { name: 'java', produce: produceWithJava, consume: consumeWithJava },
+  { name: 'librdkafka', recordsPerSecond: 100_000, produce: produceWithKcat, consume: consumeWithKcat },
+  { name: 'java', recordsPerSecond: 40_000, produce: produceWithJava, consume: consumeWithJava },
 ];
 
 /** Wall time of the process: librdkafka starts in milliseconds. */

@@ -3,14 +3,14 @@
  * Broker and clients share one core, so that a proxy's cost shows and its speed is seldom what is measured.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Idp, startIdp } from '../../harness/idp.ts';
 import { type KafkaCluster, startKafka } from '../../harness/kafka.ts';
 import { releasePorts, reservePorts } from '../../harness/ports.ts';
 import { removeAtExit } from '../../harness/processes.ts';
-import { usageOf } from '../machine.ts';
+import { type Usage, busySeconds, usageOf } from '../machine.ts';
 import { type BenchOptions, say } from '../options.ts';
 import { startHaproxy } from '../peers/haproxy.ts';
 import { startKroxylicious } from '../peers/kroxylicious.ts';
@@ -18,13 +18,13 @@ import { type Peer, PeerMissing } from '../peers/peer.ts';
 import { openPolicy } from '../peers/policies.ts';
 import { startSluice } from '../peers/sluice.ts';
 import type { ScenarioResult } from '../report.ts';
-import type { Sample } from '../rounds.ts';
+import { type Sample, progress, quietest } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
-import { type Credentials, type ToolRun, recordBytes, tools } from './client-tools.ts';
+import { type Credentials, type Tool, type ToolLoad, type ToolRun, recordBytes, tools } from './client-tools.ts';
 import { type Scenario, figuresOf } from './scenario.ts';
 
-/** Records of each run for every second of `--seconds`. */
-const recordsPerSecond = 40_000;
+/** Topics of all runs so far: each has a name of its own. */
+let topicsMade = 0;
 const user = { name: 'bench', password: 'bench-password' };
 
 export const clients: Scenario = {
@@ -142,57 +142,68 @@ async function startPeers({ folder, kafka, idp, relayPort }: Behind, notes: stri
 
 /** Each run has a topic of its own, which is produced to, then consumed from by the same kind of client, then deleted. */
 async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): Promise<Sample[]> {
-  const records = Math.round(options.seconds * recordsPerSecond);
   const recordsFile = join(folder, 'records.txt');
-  writeFileSync(recordsFile, recordLines(records));
   const samples: Sample[] = [];
-  await warmUp(kafka, recordsFile, records);
-  for (let round = 0; round < options.rounds; round += 1) {
-    for (const tool of tools.filter(({ name }) => name.includes(options.only))) {
+  const taking = tools.filter(({ name }) => name.includes(options.only));
+  const runs = options.rounds * taking.length * peers.length * 2;
+  // A broker's first megabytes are its slowest, and a proxy's too: a round before the first does not count.
+  for (let round = -1; round < options.rounds; round += 1) {
+    for (const tool of taking) {
+      const records = Math.round(options.seconds * tool.recordsPerSecond);
+      writeRecords(recordsFile, records);
       for (let turn = 0; turn < peers.length; turn += 1) {
-        const peer = peers[(turn + round) % peers.length];
+        const peer = peers[(turn + round + 1) % peers.length];
         if (peer === undefined) continue;
-        const topic = `bench-${samples.length}`;
-        await kafka.createTopic(topic, { partitions: 4 });
-        const load = {
-          bootstrap: `127.0.0.1:${peer.port}`,
-          topic,
-          records,
-          recordsFile,
-          credentials: peer.credentials,
-        };
-        for (const [step, work] of [
-          ['produce', tool.produce],
-          ['consume', tool.consume],
-        ] as const) {
-          const sample = await measured(`${tool.name} ${step}`, peer, round, () => work(load));
-          samples.push(sample);
+        const load = { bootstrap: `127.0.0.1:${peer.port}`, records, recordsFile, credentials: peer.credentials };
+        const both = await bothWays(kafka, tool, peer, round, load);
+        for (const sample of both)
           say(
-            `${sample.cell.padEnd(20)} ${peer.name.padEnd(14)} ${Math.round(sample.megabytes / sample.seconds)} MB/s`,
+            round < 0
+              ? `warm-up ${sample.cell} ${peer.name}`
+              : progress(sample, samples.length + both.indexOf(sample) + 1, runs),
           );
-        }
-        await kafka.deleteTopic(topic);
+        if (round >= 0) samples.push(...both);
       }
     }
   }
   return samples;
 }
 
-/** A broker's first megabytes are its slowest, and would be the first peer's. */
-async function warmUp(kafka: KafkaCluster, recordsFile: string, records: number): Promise<void> {
-  const topic = 'warm-up';
-  const load = { bootstrap: kafka.bootstrap('plaintext'), topic, records, recordsFile, credentials: null };
-  await kafka.createTopic(topic, { partitions: 4 });
-  for (const tool of tools) {
-    await tool.produce(load);
-  }
+/** A produce that is made again has a new topic; what consumes reads the last one. */
+async function bothWays(
+  kafka: KafkaCluster,
+  tool: Tool,
+  peer: ClientPeer,
+  round: number,
+  load: Omit<ToolLoad, 'topic'>,
+): Promise<Sample[]> {
+  let topic = '';
+  const produced = await quietest(async () => {
+    if (topic !== '') await kafka.deleteTopic(topic);
+    topic = `bench-${topicsMade}`;
+    topicsMade += 1;
+    await kafka.createTopic(topic, { partitions: 4 });
+    return measured(`${tool.name} produce`, peer, round, () => tool.produce({ ...load, topic }));
+  });
+  const consumed = await quietest(() =>
+    measured(`${tool.name} consume`, peer, round, () => tool.consume({ ...load, topic })),
+  );
   await kafka.deleteTopic(topic);
+  return [produced, consumed];
 }
 
+/** All that takes part was started from here, so what others used is the rest. */
 async function measured(cell: string, peer: ClientPeer, round: number, work: () => Promise<ToolRun>): Promise<Sample> {
-  const before = peer.pid === null ? null : usageOf(peer.pid);
+  const reading = (): { proxy: Usage | null; ours: number; busy: number; atMs: number } => ({
+    proxy: peer.pid === null ? null : usageOf(peer.pid),
+    ours: usageOf(process.pid).cpuSeconds,
+    busy: busySeconds(),
+    atMs: performance.now(),
+  });
+  const before = reading();
   const { records, seconds } = await work();
-  const after = peer.pid === null ? null : usageOf(peer.pid);
+  const after = reading();
+  const others = Math.max(0, after.busy - before.busy - (after.ours - before.ours));
   const none = Number.NaN;
   return {
     cell,
@@ -201,18 +212,25 @@ async function measured(cell: string, peer: ClientPeer, round: number, work: () 
     seconds,
     frames: records,
     megabytes: (records * recordBytes) / 1e6,
-    proxyCpu: before === null || after === null ? none : after.cpuSeconds - before.cpuSeconds,
+    proxyCpu: before.proxy === null || after.proxy === null ? none : after.proxy.cpuSeconds - before.proxy.cpuSeconds,
     loadCpu: none,
     brokerCpu: none,
-    residentMB: after?.residentMB ?? 0,
-    descriptors: after?.descriptors ?? 0,
+    residentMB: after.proxy?.residentMB ?? 0,
+    descriptors: after.proxy?.descriptors ?? 0,
     latencyUs: { p50: none, p90: none, p99: none, p999: none, max: none },
-    othersCpu: none,
+    // The tool's own seconds can be fewer than the wall's: its start does not count, but what others do then is no less noise.
+    othersCpu: (others * seconds * 1_000) / (after.atMs - before.atMs),
+    repeats: 0,
   };
 }
 
 /** Lines that do not compress, each of a record's length. */
-function recordLines(records: number): Buffer {
-  const distinct = Array.from({ length: 64 }, () => `${randomBytes(recordBytes / 2).toString('hex')}\n`);
-  return Buffer.from(Array.from({ length: records }, (_, index) => distinct[index % distinct.length]).join(''));
+function writeRecords(file: string, records: number): void {
+  const lines = Array.from({ length: 1_000 }, () => `${randomBytes(recordBytes / 2).toString('hex')}\n`);
+  const descriptor = openSync(file, 'w');
+  try {
+    for (let left = records; left > 0; left -= lines.length) writeSync(descriptor, lines.slice(0, left).join(''));
+  } finally {
+    closeSync(descriptor);
+  }
 }

@@ -34,14 +34,14 @@ export const fetchSessions: Scenario = {
 
 async function run(options: BenchOptions): Promise<ScenarioResult> {
   const cells: Cell[] = [];
-  const stage = await setStage(topics, (folder) =>
+  const moreRules = (folder: string): string[] =>
     widths.flatMap(([partitions, recordBytes]) => {
       const frames = writeSessionFrames(folder, partitions, recordBytes);
       const width = `${partitions} partition${partitions === 1 ? '' : 's'}, ${recordBytes / 1_000} KB`;
       cells.push(cellOf(`${width}, session`, frames.incremental), cellOf(`${width}, all named`, frames.full));
       return frames.rules;
-    }),
-  );
+    });
+  const stage = await setStage(topics, { moreRules });
   return onStage(stage, async () => {
     const gateway = await stage.add(startGateway(stage, options));
     const beside =
