@@ -24,7 +24,7 @@ export function number(value: number): string {
   return value.toFixed(digits);
 }
 
-function spread(
+export function spread(
   { median, min, max }: Spread | undefined = { median: Number.NaN, min: Number.NaN, max: Number.NaN },
 ): string {
   return Number.isFinite(median) ? `${number(median)} (${number(min)}–${number(max)})` : '–';

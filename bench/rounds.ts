@@ -33,6 +33,8 @@ export interface Sample {
   readonly residentMB: number;
   readonly descriptors: number;
   readonly latencyUs: LatencyUs;
+  /** Where a client says nothing finer. */
+  readonly averageLatencyMs?: number;
   /** CPU seconds of the whole machine that none of ours used: noise. */
   readonly othersCpu: number;
   /** Noisier runs that were thrown away for this one. */

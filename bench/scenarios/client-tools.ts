@@ -23,6 +23,8 @@ export interface ToolLoad {
 export interface ToolRun {
   readonly records: number;
   readonly seconds: number;
+  /** From handing a record over to its acknowledgement, where the tool says so. */
+  readonly averageLatencyMs?: number;
 }
 
 export interface Tool {
@@ -30,15 +32,25 @@ export interface Tool {
   /** Records of each run for every second of `--seconds`: runs of about as long. */
   readonly recordsPerSecond: number;
   readonly produce: (load: ToolLoad) => Promise<ToolRun>;
-  readonly consume: (load: ToolLoad) => Promise<ToolRun>;
+  /** `null`: only producing says anything. */
+  readonly consume: ((load: ToolLoad) => Promise<ToolRun>) | null;
 }
 
 export const recordBytes = 1_000;
 const timeoutMs = 180_000;
+/** Groups of all runs so far. */
+let groupsMade = 0;
+/** Far below what any of the peers can carry. */
+const steadyRate = 2_000;
+
+const steady = 'java 2,000/s';
+/** The cell that says what producers wait for. */
+export const steadyCell: string = `${steady} produce`;
 
 export const tools: readonly Tool[] = [
   { name: 'librdkafka', recordsPerSecond: 100_000, produce: produceWithKcat, consume: consumeWithKcat },
   { name: 'java', recordsPerSecond: 40_000, produce: produceWithJava, consume: consumeWithJava },
+  { name: steady, recordsPerSecond: steadyRate, produce: produceSteadily, consume: null },
 ];
 
 /** Wall time of the process: librdkafka starts in milliseconds. */
@@ -76,7 +88,16 @@ async function timed(load: ToolLoad, work: () => Promise<Run>): Promise<ToolRun>
   return { records: load.records, seconds: (performance.now() - startMs) / 1_000 };
 }
 
-async function produceWithJava(load: ToolLoad): Promise<ToolRun> {
+function produceWithJava(load: ToolLoad): Promise<ToolRun> {
+  return produceAtRate(load, -1, { 'linger.ms': '5', 'batch.size': '262144' });
+}
+
+function produceSteadily(load: ToolLoad): Promise<ToolRun> {
+  return produceAtRate(load, steadyRate, { 'linger.ms': '0' });
+}
+
+/** @param rate records per second; -1: as many as can be */
+async function produceAtRate(load: ToolLoad, rate: number, settings: Record<string, string>): Promise<ToolRun> {
   const args = [
     '--bootstrap-server',
     load.bootstrap,
@@ -87,22 +108,24 @@ async function produceWithJava(load: ToolLoad): Promise<ToolRun> {
     '--record-size',
     String(recordBytes),
     '--throughput',
-    '-1',
+    String(rate),
   ];
-  const config = { ...javaConnection(load), 'linger.ms': '5', 'batch.size': '262144' };
+  const config = { ...javaConnection(load), ...settings };
   const run = succeeded(
     'producer-perf-test',
     await javaTool('producer-perf-test', { args, config, timeoutMs, heapMB: 256 }),
   );
-  // The last line sums up: "120000 records sent, 51234.1 records/sec (48.86 MB/sec), …"
-  const found = [...run.stdout.matchAll(/(\d+) records sent, ([\d.]+) records\/sec/g)].at(-1);
+  // The last line sums up: "120000 records sent, 51234.1 records/sec (48.86 MB/sec), 1.23 ms avg latency, …"
+  const found = [...run.stdout.matchAll(/(\d+) records sent, ([\d.]+) records\/sec [^,]*, ([\d.]+) ms avg/g)].at(-1);
   if (found === undefined || Number(found[1]) !== load.records)
     throw unexpected('producer-perf-test', run.stdout.slice(-400));
-  return { records: load.records, seconds: load.records / Number(found[2]) };
+  return { records: load.records, seconds: load.records / Number(found[2]), averageLatencyMs: Number(found[3]) };
 }
 
 /** Without the time of joining the group, which no proxy changes: the tool gives that apart. */
 async function consumeWithJava(load: ToolLoad): Promise<ToolRun> {
+  // A group that has read a topic before would find nothing new in it.
+  groupsMade += 1;
   const args = [
     '--bootstrap-server',
     load.bootstrap,
@@ -114,7 +137,7 @@ async function consumeWithJava(load: ToolLoad): Promise<ToolRun> {
     '--timeout',
     '60000',
     '--group',
-    `bench-${load.topic}`,
+    `bench-${load.topic}-${groupsMade}`,
   ];
   const run = succeeded(
     'consumer-perf-test',

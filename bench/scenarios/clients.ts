@@ -20,8 +20,17 @@ import { startSluice } from '../peers/sluice.ts';
 import type { ScenarioResult } from '../report.ts';
 import { type Sample, progress, quietest } from '../rounds.ts';
 import { rowsOf } from '../rows.ts';
-import { type Credentials, type Tool, type ToolLoad, type ToolRun, recordBytes, tools } from './client-tools.ts';
+import {
+  type Credentials,
+  type Tool,
+  type ToolLoad,
+  type ToolRun,
+  recordBytes,
+  steadyCell,
+  tools,
+} from './client-tools.ts';
 import { type Scenario, figuresOf } from './scenario.ts';
+import { waitsTable } from './client-waits.ts';
 
 /** Topics of all runs so far: each has a name of its own. */
 let topicsMade = 0;
@@ -58,7 +67,7 @@ async function run(options: BenchOptions): Promise<ScenarioResult> {
       ...figuresOf(own, 'cpu ÷ haproxy', (row) => row.cpuRatio?.median),
       ...figuresOf(besideKroxylicious, 'cpu ÷ kroxylicious', (row) => row.cpuRatio?.median),
     ];
-    return { rows, figures, samples, notes: ground.notes, anchor: 'haproxy' };
+    return { rows, figures, samples, notes: ground.notes, anchor: 'haproxy', text: waitsTable(samples, steadyCell) };
   } finally {
     await ground.stop();
   }
@@ -118,7 +127,11 @@ async function startPeers({ folder, kafka, idp, relayPort }: Behind, notes: stri
         stop: () => Promise.resolve(),
       }),
     async () => ({ ...(await startHaproxy(folder, { port: port('sasl') }, { port: relayPort })), credentials: user }),
-    async () => ({ ...(await startKroxylicious(folder, plain)), credentials: null }),
+    async () => {
+      const kroxylicious = await startKroxylicious(folder, plain);
+      if (kroxylicious.note !== '') notes.push(kroxylicious.note);
+      return { ...kroxylicious, credentials: null };
+    },
     async () => ({
       ...(await startSluice(folder, plain, { name: 'sluice', idp, openingFile: null, policy: openPolicy })),
       credentials: { name: user.name, password: token },
@@ -145,7 +158,8 @@ async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): 
   const recordsFile = join(folder, 'records.txt');
   const samples: Sample[] = [];
   const taking = tools.filter(({ name }) => name.includes(options.only));
-  const runs = options.rounds * taking.length * peers.length * 2;
+  const ways = taking.reduce((total, { consume }) => total + (consume === null ? 1 : 2), 0);
+  const runs = options.rounds * ways * peers.length;
   // A broker's first megabytes are its slowest, and a proxy's too: a round before the first does not count.
   for (let round = -1; round < options.rounds; round += 1) {
     for (const tool of taking) {
@@ -185,11 +199,15 @@ async function bothWays(
     await kafka.createTopic(topic, { partitions: 4 });
     return measured(`${tool.name} produce`, peer, round, () => tool.produce({ ...load, topic }));
   });
-  const consumed = await quietest(() =>
-    measured(`${tool.name} consume`, peer, round, () => tool.consume({ ...load, topic })),
-  );
+  const samples = [produced];
+  const { consume } = tool;
+  if (consume !== null) {
+    const consuming = (): Promise<Sample> =>
+      measured(`${tool.name} consume`, peer, round, () => consume({ ...load, topic }));
+    samples.push(await quietest(consuming));
+  }
   await kafka.deleteTopic(topic);
-  return [produced, consumed];
+  return samples;
 }
 
 /** All that takes part was started from here, so what others used is the rest. */
@@ -201,7 +219,7 @@ async function measured(cell: string, peer: ClientPeer, round: number, work: () 
     atMs: performance.now(),
   });
   const before = reading();
-  const { records, seconds } = await work();
+  const { records, seconds, averageLatencyMs } = await work();
   const after = reading();
   const others = Math.max(0, after.busy - before.busy - (after.ours - before.ours));
   const none = Number.NaN;
@@ -217,6 +235,7 @@ async function measured(cell: string, peer: ClientPeer, round: number, work: () 
     brokerCpu: none,
     residentMB: after.proxy?.residentMB ?? 0,
     descriptors: after.proxy?.descriptors ?? 0,
+    ...(averageLatencyMs !== undefined && { averageLatencyMs }),
     latencyUs: { p50: none, p90: none, p99: none, p999: none, max: none },
     // The tool's own seconds can be fewer than the wall's: its start does not count, but what others do then is no less noise.
     othersCpu: (others * seconds * 1_000) / (after.atMs - before.atMs),
