@@ -17,6 +17,9 @@ export const batchHeaderBytes: number = 61;
 /** Offset and length, which the length does not count. */
 export const batchLogOverheadBytes: number = 12;
 export const magicPosition: number = 16;
+export const attributesPosition: number = 21;
+export const lastOffsetDeltaPosition: number = 23;
+export const recordsCountPosition: number = 57;
 /** The least a message of magic 0 takes: CRC, magic, attributes, and the lengths of a key and a value. */
 export const messageBytesMin: number = 14;
 

@@ -1,7 +1,17 @@
 /** What the answer to a fetch mostly says, read in place: its layout as in `fetch-scan.ts`. */
 import { glancePartitionsMax } from '../../../lib/limits.ts';
-import { batchHeaderBytes, batchLogOverheadBytes, isControl, magicPosition, messageBytesMin } from './batch-header.ts';
+import {
+  attributesPosition,
+  batchHeaderBytes,
+  batchLogOverheadBytes,
+  isControl,
+  lastOffsetDeltaPosition,
+  magicPosition,
+  messageBytesMin,
+  recordsCountPosition,
+} from './batch-header.ts';
 import { GlanceReader } from './glance-reader.ts';
+import { int16At, int32At } from './int-at.ts';
 
 const sessionVersion = 7;
 const replicaVersion = 11;
@@ -9,6 +19,8 @@ const flexibleVersion = 12;
 const topicIdVersion = 13;
 const versionMin = 4;
 const versionMax = 18;
+/** An offset whose upper half is this or more is no safe integer. */
+const safeHighEnd = 0x20_0000;
 
 /**
  * An answer that lies in one chunk, without an error of its own, a tagged field, an aborted transaction or a batch of old
@@ -46,14 +58,15 @@ export class FetchAnswerGlance {
     }
     for (let topics = reader.length(flexible); topics > 0 && reader.usual; topics -= 1) {
       const key = reader.topicKey(version >= topicIdVersion, flexible);
-      for (let left = reader.length(flexible); left > 0 && reader.usual; left -= 1) this.#partition(key, version);
+      for (let left = reader.length(flexible); left > 0 && reader.usual; left -= 1)
+        this.#partition(bytes, key, version);
       reader.noTags(flexible);
     }
     reader.noTags(flexible);
     return reader.usual && reader.at === end;
   }
 
-  #partition(key: string, version: number): void {
+  #partition(bytes: Buffer, key: string, version: number): void {
     const reader = this.#reader;
     const flexible = version >= flexibleVersion;
     const index = reader.int32();
@@ -65,7 +78,7 @@ export class FetchAnswerGlance {
     const length = reader.length(flexible);
     const end = reader.at + length;
     const before = this.count;
-    if (length > 0 && reader.sees(length)) this.#batches(end);
+    if (length > 0 && reader.sees(length)) this.#batches(bytes, reader.at, end);
     if (this.count > before) {
       this.topicKeys[before] = key;
       this.partitions[before] = index;
@@ -75,32 +88,27 @@ export class FetchAnswerGlance {
     reader.noTags(flexible);
   }
 
-  /** Jumps from header to header. A tail that is cut off, as brokers may send one, counts for nothing. */
-  #batches(end: number): void {
+  /** Jumps from header to header, as far as `end`, which has come. A tail that is cut off, as brokers may send one, counts for nothing. */
+  #batches(bytes: Buffer, start: number, end: number): void {
     const reader = this.#reader;
     let first = -1;
     let last = -1;
     let records = 0;
-    while (reader.usual && end - reader.at >= batchLogOverheadBytes) {
-      const from = reader.at;
-      const base = reader.offset();
-      const length = reader.int32();
-      if (length < messageBytesMin) reader.usual = false;
-      if (length > end - reader.at) break;
-      if (length < batchHeaderBytes - batchLogOverheadBytes) {
+    for (let at = start; end - at >= batchLogOverheadBytes;) {
+      const length = int32At(bytes, at + 8);
+      const next = at + batchLogOverheadBytes + length;
+      if (length >= messageBytesMin && next > end) break;
+      const high = int32At(bytes, at);
+      const whole = length >= batchHeaderBytes - batchLogOverheadBytes && bytes[at + magicPosition] === 2;
+      if (!whole || high < 0 || high >= safeHighEnd) {
         reader.usual = false;
         return;
       }
-      reader.skip(from + magicPosition - reader.at);
-      if (reader.int8() !== 2) reader.usual = false;
-      reader.skip(4);
-      const attributes = reader.int16();
-      last = base + reader.int32();
+      const base = high * 0x1_0000_0000 + (int32At(bytes, at + 4) >>> 0);
+      last = base + int32At(bytes, at + lastOffsetDeltaPosition);
       if (first === -1) first = base;
-      reader.skip(from + batchHeaderBytes - 4 - reader.at);
-      const count = reader.int32();
-      if (!isControl(attributes)) records += count;
-      reader.skip(from + batchLogOverheadBytes + length - reader.at);
+      if (!isControl(int16At(bytes, at + attributesPosition))) records += int32At(bytes, at + recordsCountPosition);
+      at = next;
     }
     if (first === -1) return;
     // What would have to be counted in 64 bits, or backwards, is rare enough for a closer look.

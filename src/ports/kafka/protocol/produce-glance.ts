@@ -1,7 +1,14 @@
 /** What a produce request and its answer mostly say, read in place: layouts as in `produce-walk.ts`. */
 import { glancePartitionsMax } from '../../../lib/limits.ts';
-import { batchHeaderBytes, batchLogOverheadBytes, magicPosition } from './batch-header.ts';
+import {
+  attributesPosition,
+  batchHeaderBytes,
+  batchLogOverheadBytes,
+  magicPosition,
+  recordsCountPosition,
+} from './batch-header.ts';
 import { GlanceReader } from './glance-reader.ts';
+import { int16At, int32At } from './int-at.ts';
 
 const produceKey = 0;
 const flexibleFrom = 9;
@@ -42,12 +49,12 @@ export class ProduceGlance extends PartitionList {
     const { reader } = this;
     reader.begin(bytes, start, Math.min(end, there));
     this.count = 0;
-    this.#header(end);
+    this.#header(bytes, end);
     if (reader.usual && end <= there && reader.at !== end) reader.usual = false;
     return reader.usual && this.count > 0;
   }
 
-  #header(end: number): void {
+  #header(bytes: Buffer, end: number): void {
     const { reader } = this;
     if (reader.int16() !== produceKey) reader.usual = false;
     const version = reader.int16();
@@ -61,10 +68,10 @@ export class ProduceGlance extends PartitionList {
     const acks = reader.int16();
     if (transactionalIdLength !== -1 || acks === 0) reader.usual = false;
     reader.skip(4);
-    this.#topics(flexible, end);
+    this.#topics(bytes, flexible, end);
   }
 
-  #topics(flexible: boolean, end: number): void {
+  #topics(bytes: Buffer, flexible: boolean, end: number): void {
     const { reader } = this;
     for (let topics = reader.length(flexible); topics > 0 && reader.usual; topics -= 1) {
       const key = reader.topicKey(this.version >= topicIdsFrom, flexible);
@@ -72,7 +79,7 @@ export class ProduceGlance extends PartitionList {
       if (partitions === 0) reader.usual = false;
       const only = topics === 1 && partitions === 1 && this.count === 0;
       for (; partitions > 0 && reader.usual; partitions -= 1) {
-        if (this.#partition(key, flexible, only ? end - (flexible ? tailTagBytes : 0) : -1)) return;
+        if (this.#partition(bytes, key, flexible, only ? end - (flexible ? tailTagBytes : 0) : -1)) return;
       }
       reader.noTags(flexible);
     }
@@ -83,39 +90,35 @@ export class ProduceGlance extends PartitionList {
    * @param onlyEnd where the records of a request's only partition end; -1 where there are more
    * @returns true where the rest of the request has not come, and need not
    */
-  #partition(key: string, flexible: boolean, onlyEnd: number): boolean {
+  #partition(bytes: Buffer, key: string, flexible: boolean, onlyEnd: number): boolean {
     const { reader, count } = this;
     if (count === glancePartitionsMax) reader.usual = false;
     const index = reader.int32();
     const length = reader.length(flexible);
     const from = reader.at;
-    this.#batch(length);
+    this.#batch(bytes, from, length);
     if (!reader.usual) return false;
     this.topicKeys[count] = key;
     this.partitions[count] = index;
     this.bytes[count] = length;
     this.count = count + 1;
-    reader.at = from;
     if (from + length === onlyEnd && !reader.sees(length + (flexible ? tailTagBytes : 0))) return true;
     reader.skip(length);
     reader.noTags(flexible);
     return false;
   }
 
-  #batch(length: number): void {
-    const { reader, count } = this;
-    if (length < batchHeaderBytes) reader.usual = false;
-    const from = reader.at;
-    reader.skip(8);
-    if (reader.int32() + batchLogOverheadBytes !== length) reader.usual = false;
-    reader.skip(from + magicPosition - reader.at);
-    if (reader.int8() !== 2) reader.usual = false;
-    reader.skip(4);
-    if ((reader.int16() & unusualAttributes) !== 0) reader.usual = false;
-    reader.skip(from + batchHeaderBytes - 4 - reader.at);
-    const records = reader.int32();
+  #batch(bytes: Buffer, at: number, length: number): void {
+    const { reader } = this;
+    const usual =
+      length >= batchHeaderBytes &&
+      reader.sees(batchHeaderBytes) &&
+      int32At(bytes, at + 8) + batchLogOverheadBytes === length &&
+      bytes[at + magicPosition] === 2 &&
+      (int16At(bytes, at + attributesPosition) & unusualAttributes) === 0;
+    const records = usual ? int32At(bytes, at + recordsCountPosition) : -1;
     if (records < 0) reader.usual = false;
-    this.records[count] = records;
+    this.records[this.count] = records;
   }
 }
 
