@@ -2,11 +2,17 @@ import type { GateSession, StandingFlow } from '../../gate/gate.ts';
 import { laneTopicsMax } from '../../lib/limits.ts';
 import type { ConnectionParts } from './parts.ts';
 
+/** A topic's flows: the one that was named first, which is mostly the only one, and the others by their partitions. */
+interface TopicFlows {
+  readonly first: StandingFlow;
+  others: Map<number, StandingFlow> | null;
+}
+
 /** One connection's flows that stand, by the name or id that its requests call their topics by. */
 export class StandingFlows {
   readonly #action: 'read' | 'write';
   readonly #parts: Pick<ConnectionParts, 'clock' | 'cluster'>;
-  readonly #flows = new Map<string, Map<number, StandingFlow>>();
+  readonly #flows = new Map<string, TopicFlows>();
   #session: GateSession | null = null;
   #standing: object = {};
   #byId = false;
@@ -49,7 +55,8 @@ export class StandingFlows {
   find(topicKey: string, partition: number): StandingFlow | null {
     const last = this.#lastFlow;
     if (last !== null && topicKey === this.#lastKey && partition === last.partition) return last;
-    const flow = this.#flows.get(topicKey)?.get(partition) ?? this.#look(topicKey, partition);
+    const known = this.#flows.get(topicKey);
+    const flow = (known === undefined ? null : flowIn(known, partition)) ?? this.#look(topicKey, partition);
     this.#lastKey = topicKey;
     this.#lastFlow = flow;
     return flow;
@@ -81,13 +88,14 @@ export class StandingFlows {
     if (topic === undefined) return null;
     const flow = this.#session?.standingFlow(this.#action, topic, partition, this.#nowMs) ?? null;
     if (flow === null || flow.standing !== this.#standing) return null;
-    let partitions = this.#flows.get(topicKey);
-    if (partitions === undefined) {
-      // A client may name as many as it likes: what is beyond the bound is found in the session each time.
-      if (this.#flows.size >= laneTopicsMax) return flow;
-      this.#flows.set(topicKey, (partitions = new Map<number, StandingFlow>()));
-    }
-    partitions.set(partition, flow);
+    const known = this.#flows.get(topicKey);
+    if (known !== undefined) (known.others ??= new Map<number, StandingFlow>()).set(partition, flow);
+    // A client may name as many as it likes: what is beyond the bound is found in the session each time.
+    else if (this.#flows.size < laneTopicsMax) this.#flows.set(topicKey, { first: flow, others: null });
     return flow;
   }
+}
+
+function flowIn({ first, others }: TopicFlows, partition: number): StandingFlow | null {
+  return first.partition === partition ? first : (others?.get(partition) ?? null);
 }
