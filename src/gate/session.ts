@@ -182,7 +182,7 @@ export class Session implements GateSession {
 
   standingFlow(action: 'read' | 'write', topic: string, partition: number, nowMs: number): StandingFlow | null {
     const standing = this.standing(nowMs);
-    // Connections share a session, and none of them keeps all flows of thousands of topics at hand.
+    // The connections of a session keep flows at hand, but not those of any number of topics.
     const known = this.#trail.flow(action, topic, partition);
     if (known !== null && known.standing === standing) return known;
     const decision = this.#access.settled(action, 'topic', topic, partition, nowMs);

@@ -234,5 +234,5 @@ export const auditAccessFilesAtOnce: number = 1_000;
 export const auditAccessIntervalMs: number = 1_000;
 /** Partitions of a produce request that is carried on without being decoded; one with more is decoded. */
 export const glancePartitionsMax: number = 256;
-/** Topics whose flows one connection keeps at hand for requests that pass undecoded. */
-export const laneTopicsMax: number = 1_000;
+/** Topics whose flows the connections of one session keep at hand for requests that pass undecoded, for each action. */
+export const laneTopicsMax: number = 10_000;

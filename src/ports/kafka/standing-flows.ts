@@ -8,11 +8,21 @@ interface TopicFlows {
   others: Map<number, StandingFlow> | null;
 }
 
-/** One connection's flows that stand, by the name or id that its requests call their topics by. */
+type Flows = Map<string, TopicFlows>;
+
+/**
+ * By what they stand on, which is one object for all connections of a session and another once anything changes: of each
+ * the flows of either action, by topics' names and by their ids.
+ */
+const keptFlows = new WeakMap<object, readonly Flows[]>();
+const noFlows: Flows = new Map();
+
+/** Flows that stand, by the name or id that one connection's requests call their topics by. */
 export class StandingFlows {
   readonly #action: 'read' | 'write';
   readonly #parts: Pick<ConnectionParts, 'clock' | 'cluster'>;
-  readonly #flows = new Map<string, TopicFlows>();
+  /** Those kept for this connection and others; none before the first is. */
+  #flows = noFlows;
   #session: GateSession | null = null;
   #standing: object = {};
   #byId = false;
@@ -34,8 +44,9 @@ export class StandingFlows {
 
   /** @param byId whether topics are called by their ids from here on */
   name(byId: boolean): void {
-    if (byId !== this.#byId) this.#forget();
+    if (byId === this.#byId) return;
     this.#byId = byId;
+    this.#recall();
   }
 
   /** Before the first `find` of a turn. @returns false where nothing may pass now */
@@ -46,7 +57,7 @@ export class StandingFlows {
     if (standing !== this.#standing || session !== this.#session) {
       this.#session = session;
       this.#standing = standing;
-      this.#forget();
+      this.#recall();
     }
     return true;
   }
@@ -78,8 +89,12 @@ export class StandingFlows {
     this.#carried = 0;
   }
 
-  #forget(): void {
-    this.#flows.clear();
+  get #place(): number {
+    return (this.#action === 'read' ? 0 : 2) + (this.#byId ? 1 : 0);
+  }
+
+  #recall(): void {
+    this.#flows = keptFlows.get(this.#standing)?.[this.#place] ?? noFlows;
     this.#lastFlow = null;
   }
 
@@ -88,11 +103,18 @@ export class StandingFlows {
     if (topic === undefined) return null;
     const flow = this.#session?.standingFlow(this.#action, topic, partition, this.#nowMs) ?? null;
     if (flow === null || flow.standing !== this.#standing) return null;
-    const known = this.#flows.get(topicKey);
-    if (known !== undefined) (known.others ??= new Map<number, StandingFlow>()).set(partition, flow);
-    // A client may name as many as it likes: what is beyond the bound is found in the session each time.
-    else if (this.#flows.size < laneTopicsMax) this.#flows.set(topicKey, { first: flow, others: null });
+    this.#keep(topicKey, flow);
     return flow;
+  }
+
+  #keep(topicKey: string, flow: StandingFlow): void {
+    let kept = keptFlows.get(this.#standing);
+    if (kept === undefined) keptFlows.set(this.#standing, (kept = Array.from({ length: 4 }, (): Flows => new Map())));
+    const flows = (this.#flows = kept[this.#place] ?? noFlows);
+    const known = flows.get(topicKey);
+    if (known !== undefined) (known.others ??= new Map<number, StandingFlow>()).set(flow.partition, flow);
+    // A client may name as many as it likes: what is beyond the bound is found in the session each time.
+    else if (flows.size < laneTopicsMax) flows.set(topicKey, { first: flow, others: null });
   }
 }
 
