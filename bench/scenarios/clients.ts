@@ -163,7 +163,7 @@ async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): 
   // A broker's first megabytes are its slowest, and a proxy's too: a round before the first does not count.
   for (let round = -1; round < options.rounds; round += 1) {
     for (const tool of taking) {
-      const records = Math.round(options.seconds * tool.recordsPerSecond);
+      const records = Math.round(Math.max(options.seconds, tool.secondsMin ?? 0) * tool.recordsPerSecond);
       writeRecords(recordsFile, records);
       for (let turn = 0; turn < peers.length; turn += 1) {
         const peer = peers[(turn + round + 1) % peers.length];

@@ -151,11 +151,13 @@ export class ClientConnection {
     this.#heardAtMs = performance.now();
     this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', bytes.length);
     if (!borrowed) this.#gather();
-    const passed = this.#pass(bytes);
-    if (passed < bytes.length) {
-      this.#frames.push(passed === 0 ? bytes : bytes.subarray(passed));
-      this.#serve();
-    }
+    // A frame that is being put together keeps those behind it from passing no longer than it must.
+    const ends = this.#frames.missingBytes;
+    const rest = ends > 0 && ends < bytes.length ? bytes.subarray(ends) : bytes;
+    if (rest !== bytes) this.#read(bytes.subarray(0, ends));
+    if (this.#closed) return;
+    const passed = this.#pass(rest);
+    if (passed < rest.length) this.#read(passed === 0 ? rest : rest.subarray(passed));
     // Bytes that were not taken yet, or have not left yet, lie in memory that the next read would write over.
     const lent = this.#requests?.lent === true;
     const { unreadBytes } = this.#frames;
@@ -163,6 +165,11 @@ export class ClientConnection {
     const full = borrowed ? lent || unreadBytes > 0 : stuck || unreadBytes > connectionBufferBytesMax;
     if (this.#handling || full) this.#pauseReading();
     else if (!lent) this.#frames.recycle();
+  }
+
+  #read(bytes: Buffer): void {
+    this.#frames.push(bytes);
+    this.#serve();
   }
 
   /** Chunks of their own memory are small and come many in a turn, as TLS has it: what they lead to leaves in one call. */
