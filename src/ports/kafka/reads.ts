@@ -11,16 +11,13 @@
 import { Socket, type TcpNetConnectOpts, connect } from 'node:net';
 import { tryOnLoopback } from './loopback-trial.ts';
 
-/** Bytes that a socket reads into: a buffer that a read has filled makes room for one four times as large. */
-interface Room {
-  readonly first: number;
-  readonly most: number;
-}
-
-/** Clients that produce send more than brokers take at once: what is read in larger pieces leaves a core's cache before it is written. */
-const acceptedRoom: Room = { first: 2_048, most: 131_072 };
-/** Brokers' answers to those who produce are small, and those to others leave at once. */
-const connectingRoom: Room = { first: 512, most: 262_144 };
+/**
+ * What an accepted and a connecting socket read into at first, and any at most: a buffer that a read has filled makes room
+ * for one four times as large. Brokers' answers to those who produce are small.
+ */
+const acceptedBufferBytes = 2_048;
+const connectingBufferBytes = 512;
+const readBufferBytesMax = 262_144;
 
 /** @param borrowed the bytes will be written over once the call returns and the socket is not paused */
 export type OnBytes = (bytes: Buffer, borrowed: boolean) => void;
@@ -44,7 +41,7 @@ interface WithHandle {
 
 /** A connecting socket that reads into one buffer. Nothing may come before it says that it is connected. */
 export function connectReading(target: TcpNetConnectOpts, reader: Reader): Socket {
-  const memory = new ReadBuffer(reader, connectingRoom);
+  const memory = new ReadBuffer(reader, connectingBufferBytes);
   const socket = connect({ ...target, onread: memory.onread });
   // Before that the handle may be replaced by one for another address of the host.
   if (works === true) socket.once('connect', () => readPastStream(socket, memory));
@@ -72,7 +69,7 @@ function rewrap(accepted: Socket, reader: Reader): Socket | null {
   if (handle === null || typeof handle !== 'object') return null;
   // Without its handle the accepted socket is an empty shell; closing it later only tells the server that it is gone.
   shell._handle = null;
-  const memory = new ReadBuffer(reader, acceptedRoom);
+  const memory = new ReadBuffer(reader, acceptedBufferBytes);
   const options = { handle, onread: memory.onread, allowHalfOpen: false };
   const socket = new Socket(options as unknown as ConstructorParameters<typeof Socket>[0]);
   readPastStream(socket, memory);
@@ -97,15 +94,13 @@ function readPastStream(socket: Socket, memory: ReadBuffer): void {
 /** The memory that one socket reads into. */
 class ReadBuffer {
   readonly #reader: Reader;
-  readonly #bytesMax: number;
   #buffer: Buffer;
   #view: Buffer;
 
-  constructor(reader: Reader, { first, most }: Room) {
+  constructor(reader: Reader, bytes: number) {
     this.#reader = reader;
-    this.#bytesMax = most;
     // Slow: memory of its own, of which the kernel backs only the pages that are written.
-    this.#view = this.#buffer = Buffer.allocUnsafeSlow(first);
+    this.#view = this.#buffer = Buffer.allocUnsafeSlow(bytes);
   }
 
   /** As `net.connect` takes it. */
@@ -125,8 +120,8 @@ class ReadBuffer {
     // Chunks are often of one size, and a view costs more than to look.
     const view = this.#view.length === bytes ? this.#view : (this.#view = buffer.subarray(0, bytes));
     this.#reader.onBytes(view, true);
-    if (bytes < buffer.length || bytes >= this.#bytesMax) return undefined;
-    this.#view = this.#buffer = Buffer.allocUnsafeSlow(Math.min(4 * bytes, this.#bytesMax));
+    if (bytes < buffer.length || bytes >= readBufferBytesMax) return undefined;
+    this.#view = this.#buffer = Buffer.allocUnsafeSlow(Math.min(4 * bytes, readBufferBytesMax));
     return this.#buffer;
   }
 }
