@@ -1,7 +1,7 @@
 /**
  * Kroxylicious without filters, the nearest peer: the last release that runs on Java 17, from Maven Central or from a
  * folder that SLUICE_KROXYLICIOUS names (an unpacked distribution, with libs/). Where Maven does not have the
- * distribution (not every mirror does), the last runtime that it has is started instead, and the report says so.
+ * distribution (not every mirror does), the runtime of an older release is started instead, and the report says so.
  */
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -137,7 +137,7 @@ async function maven(folder: string, goal: readonly string[], wanted: string): P
     () => null,
   );
   if (result?.code === 0) return;
-  const why = result === null ? 'Maven (mvn) was not found' : `Maven has no ${wanted} here`;
+  const why = result === null ? 'Kroxylicious takes no part: Maven (mvn) was not found' : `Maven has no ${wanted} here`;
   throw new PeerMissing(
     `${why}. For another release unpack its distribution and name the folder in SLUICE_KROXYLICIOUS.`,
   );

@@ -10,12 +10,12 @@ interface TopicFlows {
 
 type Flows = Map<string, TopicFlows>;
 
-/**
- * By what they stand on, which is one object for all connections of a session and another once anything changes: of each
- * the flows of either action, by topics' names and by their ids.
- */
-const keptFlows = new WeakMap<object, readonly Flows[]>();
-const noFlows: Flows = new Map();
+/** The flows of a session, by their topics' names and by their ids. */
+type KeptFlows = Readonly<Record<'read' | 'write', { readonly byName: Flows; readonly byId: Flows }>>;
+
+/** By what they stand on: one object for all connections of a session, and another once anything changes. */
+const keptFlows = new WeakMap<object, KeptFlows>();
+const noFlows: ReadonlyMap<string, TopicFlows> = new Map();
 
 /** Flows that stand, by the name or id that one connection's requests call their topics by. */
 export class StandingFlows {
@@ -89,13 +89,15 @@ export class StandingFlows {
     this.#carried = 0;
   }
 
-  get #place(): number {
-    return (this.#action === 'read' ? 0 : 2) + (this.#byId ? 1 : 0);
+  #recall(): void {
+    const kept = keptFlows.get(this.#standing);
+    this.#flows = kept === undefined ? noFlows : this.#own(kept);
+    this.#lastFlow = null;
   }
 
-  #recall(): void {
-    this.#flows = keptFlows.get(this.#standing)?.[this.#place] ?? noFlows;
-    this.#lastFlow = null;
+  #own(kept: KeptFlows): Flows {
+    const { byName, byId } = kept[this.#action];
+    return this.#byId ? byId : byName;
   }
 
   #look(topicKey: string, partition: number): StandingFlow | null {
@@ -109,13 +111,18 @@ export class StandingFlows {
 
   #keep(topicKey: string, flow: StandingFlow): void {
     let kept = keptFlows.get(this.#standing);
-    if (kept === undefined) keptFlows.set(this.#standing, (kept = Array.from({ length: 4 }, (): Flows => new Map())));
-    const flows = (this.#flows = kept[this.#place] ?? noFlows);
+    if (kept === undefined) keptFlows.set(this.#standing, (kept = { read: emptyFlows(), write: emptyFlows() }));
+    const flows = this.#own(kept);
+    this.#flows = flows;
     const known = flows.get(topicKey);
     if (known !== undefined) (known.others ??= new Map<number, StandingFlow>()).set(flow.partition, flow);
     // A client may name as many as it likes: what is beyond the bound is found in the session each time.
     else if (flows.size < laneTopicsMax) flows.set(topicKey, { first: flow, others: null });
   }
+}
+
+function emptyFlows(): KeptFlows['read'] {
+  return { byName: new Map(), byId: new Map() };
 }
 
 function flowIn({ first, others }: TopicFlows, partition: number): StandingFlow | null {
