@@ -1,7 +1,7 @@
 /** The machine: what it is, which core does what, and what its processes cost. Linux only: everything is in /proc. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import { SluiceError } from '../src/lib/errors.ts';
 
 export interface MachineFacts {
@@ -30,7 +30,8 @@ const bytesPerMB = 1e6;
 export function machineFacts(): MachineFacts {
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
-    cores: availableParallelism(),
+    // Not what this process may use: it is pinned to one of them.
+    cores: cpus().length,
     memoryMB: Math.round(totalmem() / bytesPerMB),
     kernel: release(),
     node: process.version,
