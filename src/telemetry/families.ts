@@ -28,16 +28,17 @@ export async function familiesOf(registry: Registry): Promise<Family[]> {
   }));
 }
 
-/** @param label what tells the processes apart */
-export function renderFamilies(processes: ReadonlyMap<string, readonly Family[]>, label: string): string {
+/**
+ * @param processes by their names; the name `null` is that of a process alone, which needs none
+ * @param label what tells the processes apart
+ */
+export function renderFamilies(processes: ReadonlyMap<string | null, readonly Family[]>, label: string): string {
   const heads = new Map<string, string>();
   const lines = new Map<string, string[]>();
   for (const [process, families] of processes) {
     for (const { name, help, type, values } of families) {
       heads.set(name, `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
-      const own = values.map(
-        (one) => `${one.name}{${labelText({ [label]: process, ...one.labels })}} ${numberText(one.value)}\n`,
-      );
+      const own = values.map((one) => `${one.name}${labelText(process, label, one.labels)} ${numberText(one.value)}\n`);
       lines.set(name, [...(lines.get(name) ?? []), ...own]);
     }
   }
@@ -49,9 +50,10 @@ function definedLabels(labels: object): Record<string, string | number> {
   return Object.fromEntries(entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
-function labelText(labels: Readonly<Record<string, string | number>>): string {
+function labelText(process: string | null, label: string, own: Family['values'][number]['labels']): string {
+  const labels = process === null ? own : { [label]: process, ...own };
   const texts = Object.entries(labels).map(([name, value]) => `${name}="${String(value).replace(/["\\]/g, '\\$&')}"`);
-  return texts.join(',');
+  return texts.length === 0 ? '' : `{${texts.join(',')}}`;
 }
 
 /** JSON has no infinity: it arrives as null. */

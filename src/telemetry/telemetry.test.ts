@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gatewayReadiness } from './health.ts';
 import type { GatewayState } from './health.ts';
 import { startTelemetryListener } from './listener.ts';
@@ -196,6 +197,22 @@ describe('logs', () => {
     assert.equal(lines.length, 1);
     assert.match(lines[0] ?? '', /^[\d:.]{12} ERROR refused {2}client="a FAKE LINE" {2}port=orders\n$/);
   });
+});
+
+test('lag of the event loop is what a turn came late, without the interval that it is timed at', async () => {
+  const metrics = createMetrics({ version: '1.2.3', gatewayId: 'gw-1' });
+  const seconds = async (name: string): Promise<number> => {
+    const text = await metrics.render();
+    return Number(new RegExp(`^sluice_nodejs_eventloop_lag_${name}_seconds (\\S+)$`, 'm').exec(text)?.[1]);
+  };
+  await sleep(550);
+  assert.ok((await seconds('min')) < 0.09, 'an idle loop is not late by the interval');
+  // A scrape begins anew, and the first interval after it only says when the next begins.
+  await sleep(250);
+  const until = performance.now() + 400;
+  while (performance.now() < until);
+  await sleep(150);
+  assert.ok((await seconds('max')) > 0.25, 'a turn of 400 ms is seen');
 });
 
 test('metrics of several processes are one: counts added, also of those that are gone, processes told apart', async () => {
