@@ -10,12 +10,12 @@ import { Outlet } from './outlet.ts';
 export interface Answer {
   /**
    * One or more whole frames; they leave when every answer before has left.
-   * @param borrowed the parts' memory is lent until `unsentBytes` is 0 again
+   * @param borrowed the parts' memory is lent until `unsent` is false again
    */
   settle(parts: readonly Buffer[], outcome: RequestOutcome, borrowed?: boolean): void;
   /** Begins an answer that leaves in pieces. @returns false where an earlier one has not left: then it cannot */
   begin(): boolean;
-  /** A piece; its memory is lent until `unsentBytes` is 0 again. */
+  /** A piece; its memory is lent until `unsent` is false again. */
   piece(bytes: Buffer): void;
   finish(outcome: RequestOutcome): void;
 }
@@ -103,14 +103,14 @@ export class AnswerQueue {
     return this.#places.length === 0;
   }
 
-  /** Bytes on their way to the client. */
-  get unsentBytes(): number {
-    return this.#outlet.unsentBytes;
+  /** True while bytes are on their way to the client. */
+  get unsent(): boolean {
+    return this.#outlet.holds(1);
   }
 
   /** True while the client does not read as fast as it is answered, or an answer that is not ready holds up many that are. */
   get backedUp(): boolean {
-    return this.#outlet.unsentBytes + this.#heldBytes > connectionBufferBytesMax;
+    return this.#outlet.holds(connectionBufferBytesMax + 1 - this.#heldBytes);
   }
 
   /** @param startedMs by `performance.now()` */
@@ -137,7 +137,7 @@ export class AnswerQueue {
     this.#droppedCount += 1;
   }
 
-  /** The answers whose places were dropped, side by side; their memory is lent until `unsentBytes` is 0 again. */
+  /** The answers whose places were dropped, side by side; their memory is lent until `unsent` is false again. */
   passed(bytes: Buffer): void {
     this.#countDropped();
     this.write(bytes);
@@ -149,8 +149,8 @@ export class AnswerQueue {
   #countDropped(): void {
     this.#answeredAtMs = performance.now();
     const tookMs = this.#answeredAtMs - this.#droppedStartedMs;
-    const [api, version] = [this.#droppedApi, this.#droppedVersion];
-    this.#observer.requestHandled(this.#port, api, version, 'forwarded', tookMs, this.#droppedCount);
+    const version = this.#droppedVersion;
+    this.#observer.requestHandled(this.#port, this.#droppedApi, version, 'forwarded', tookMs, this.#droppedCount);
     this.#droppedCount = 0;
   }
 

@@ -282,8 +282,10 @@ export class ClientConnection {
   #handle(frame: Buffer): Promise<void> | null {
     const payload = frame.subarray(4);
     if (this.#entrance.expectsRawToken) return this.#entrance.rawToken(payload);
+    const requests = this.#requests;
+    if (requests !== null && this.#entrance.passes(0) && requests.passWhole(frame)) return null;
     const header = decodeRequestHeader(payload);
-    if (this.#requests !== null && this.#entrance.passes(header.apiKey)) return this.#requests.take(header, frame);
+    if (requests !== null && this.#entrance.passes(header.apiKey)) return requests.take(header, frame);
     return this.#atTheDoor(header, frame, payload);
   }
 

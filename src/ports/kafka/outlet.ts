@@ -19,21 +19,25 @@ export class Outlet implements TurnWriter {
   #corked = false;
   /** Parts that were copied, and leave when the turn ends. */
   #kept = 0;
-  /** Somebody saw bytes that had not left, and may wait for them. */
+  /** Somebody was told of bytes that had not left, and may wait for them. */
   #awaited = false;
 
-  /** @param onFlushed called when everything has left that somebody saw waiting, and now and then besides */
+  /** @param onFlushed called when everything has left that somebody was told of, and now and then besides */
   constructor(socket: Socket, onFlushed: () => void) {
     this.#socket = socket;
     this.#onFlushed = onFlushed;
     this.#direct = DirectWriter.on(socket, () => this.#sent());
   }
 
-  /** Bytes that have not left yet: whoever lent their memory must leave it alone while there are any. */
-  get unsentBytes(): number {
+  /**
+   * Whether so many bytes have not left yet: whoever lent their memory must leave it alone while there is one. Where it
+   * says so, `onFlushed` will be called.
+   */
+  holds(bytes: number): boolean {
     const unsent = this.#socket.writableLength + (this.#run?.length ?? 0) + (this.#direct?.pendingBytes ?? 0);
-    if (unsent > 0) this.#awaited = true;
-    return unsent;
+    if (unsent < bytes) return false;
+    this.#awaited = true;
+    return true;
   }
 
   write(part: Buffer): void {

@@ -180,11 +180,6 @@ export class RequestPipeline {
   take(header: DecodedRequestHeader, frame: Buffer): Promise<void> | null {
     const upstream = this.#upstream;
     if (upstream === null) return this.#connectAndTake(header, frame);
-    // One that has come in pieces may pass all the same.
-    if (header.apiKey <= fetchKey && upstream.takesMore && this.#passesWhole(frame, upstream)) {
-      upstream.pass(frame);
-      return null;
-    }
     const served = this.#servedBy(header.apiKey, upstream);
     if (served === null || header.apiVersion < served.range.min || header.apiVersion > served.range.max) {
       this.#refuseUnserved(header);
@@ -195,8 +190,13 @@ export class RequestPipeline {
     return this.#run(served.handler, header, bytes, upstream);
   }
 
-  #passesWhole(frame: Buffer, upstream: UpstreamConnection): boolean {
-    return this.#passFrames(frame, 0, upstream, performance.now()) === frame.length;
+  /** Lets a request pass that was put together. @returns false where it is one for `take` */
+  passWhole(frame: Buffer): boolean {
+    const upstream = this.#upstream;
+    if (upstream === null || frame.length < passingFrameBytesMin || int16At(frame, 4) > fetchKey) return false;
+    if (!upstream.takesMore || this.#passFrames(frame, 0, upstream, performance.now()) < frame.length) return false;
+    upstream.pass(frame);
+    return true;
   }
 
   async #connectAndTake(header: DecodedRequestHeader, frame: Buffer): Promise<void> {

@@ -43,7 +43,7 @@ export class ResponseRelay {
   /** @param borrowed the next read would write over what is on its way to the client or at work */
   mayReadOn(borrowed: boolean): boolean {
     if (this.#atWork > 0) return false;
-    return borrowed ? this.#answers.unsentBytes === 0 : !this.#answers.backedUp;
+    return borrowed ? !this.#answers.unsent : !this.#answers.backedUp;
   }
 
   clientFlushed(): void {

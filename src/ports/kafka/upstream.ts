@@ -106,12 +106,12 @@ export class UpstreamConnection {
 
   /** False while the other end does not keep up or the gateway re-authenticates: whoever feeds it should pause. */
   get takesMore(): boolean {
-    return this.#heldBack === null && this.#outlet.unsentBytes < connectionBufferBytesMax;
+    return this.#heldBack === null && !this.#outlet.holds(connectionBufferBytesMax);
   }
 
   /** True while frames that were sent have not left: their memory is still needed. */
   get unsent(): boolean {
-    return this.#outlet.unsentBytes > 0 || (this.#heldBack !== null && this.#heldBack.length > 0);
+    return this.#outlet.holds(1) || (this.#heldBack !== null && this.#heldBack.length > 0);
   }
 
   /** From here to `release` nothing leaves: what a turn sends leaves in one call. */
