@@ -14,6 +14,8 @@ export interface ToolLoad {
   readonly bootstrap: string;
   readonly topic: string;
   readonly records: number;
+  /** That the records are to be spread over, for a tool that keeps a rate. */
+  readonly seconds: number;
   /** As many lines as records. */
   readonly recordsFile: string;
   /** For SASL PLAIN; `null`: no authentication. */
@@ -31,6 +33,8 @@ export interface Tool {
   readonly name: string;
   /** Records of each run for every second of `--seconds`: runs of about as long. */
   readonly recordsPerSecond: number;
+  /** Of the runs before the first round, where a round's own are too few for a runtime to compile what it will run. */
+  readonly warmUpRecordsPerSecond?: number;
   /** Runs are no shorter; absent: as short as one likes. */
   readonly secondsMin?: number;
   readonly produce: (load: ToolLoad) => Promise<ToolRun>;
@@ -52,7 +56,14 @@ export const steadyCell: string = `${steady} produce`;
 export const tools: readonly Tool[] = [
   { name: 'librdkafka', recordsPerSecond: 100_000, produce: produceWithKcat, consume: consumeWithKcat },
   { name: 'java', recordsPerSecond: 40_000, produce: produceWithJava, consume: consumeWithJava },
-  { name: steady, recordsPerSecond: steadyRate, secondsMin: 11, produce: produceSteadily, consume: null },
+  {
+    name: steady,
+    recordsPerSecond: steadyRate,
+    warmUpRecordsPerSecond: 10 * steadyRate,
+    secondsMin: 11,
+    produce: produceSteadily,
+    consume: null,
+  },
 ];
 
 /** Wall time of the process: librdkafka starts in milliseconds. */
@@ -96,7 +107,7 @@ function produceWithJava(load: ToolLoad): Promise<ToolRun> {
 
 /** The tool's first five seconds are those of a Java program that starts: the next five count. */
 function produceSteadily(load: ToolLoad): Promise<ToolRun> {
-  return produceAtRate(load, steadyRate, { 'linger.ms': '0' });
+  return produceAtRate(load, load.records / load.seconds, { 'linger.ms': '0' });
 }
 
 /** @param rate records per second; -1: as many as can be */

@@ -163,12 +163,15 @@ async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): 
   // A broker's first megabytes are its slowest, and a proxy's too: a round before the first does not count.
   for (let round = -1; round < options.rounds; round += 1) {
     for (const tool of taking) {
-      const records = Math.round(Math.max(options.seconds, tool.secondsMin ?? 0) * tool.recordsPerSecond);
+      const seconds = Math.max(options.seconds, tool.secondsMin ?? 0);
+      const perSecond = (round < 0 ? tool.warmUpRecordsPerSecond : undefined) ?? tool.recordsPerSecond;
+      const records = Math.round(seconds * perSecond);
       writeRecords(recordsFile, records);
       for (let turn = 0; turn < peers.length; turn += 1) {
         const peer = peers[(turn + round + 1) % peers.length];
         if (peer === undefined) continue;
-        const load = { bootstrap: `127.0.0.1:${peer.port}`, records, recordsFile, credentials: peer.credentials };
+        const bootstrap = `127.0.0.1:${peer.port}`;
+        const load = { bootstrap, records, seconds, recordsFile, credentials: peer.credentials };
         const both = await bothWays(kafka, tool, peer, round, load);
         for (const sample of both)
           say(
