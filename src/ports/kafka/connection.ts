@@ -119,10 +119,7 @@ export class ClientConnection {
     socket.setNoDelay(true);
     socket.on('timeout', () => this.#silent());
     socket.setTimeout(this.#parts.settings.idleTimeoutMs);
-    const { reader } = this.#arrival;
-    reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
-    reader.onFilled = (bytes) => this.#onFilled(bytes);
-    reader.room = () => this.#frames.room;
+    this.#arrival.reader.onBytes = (bytes, borrowed) => this.#onBytes(bytes, borrowed);
     // A socket from which a PROXY header was read has been paused.
     socket.resume();
     socket.on('end', () => {
@@ -151,7 +148,8 @@ export class ClientConnection {
 
   #onBytes(bytes: Buffer, borrowed: boolean): void {
     if (this.#closed) return;
-    this.#heard(bytes.length);
+    this.#heardAtMs = performance.now();
+    this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', bytes.length);
     if (!borrowed) this.#gather();
     // A frame that is being put together keeps those behind it from passing no longer than it must.
     const ends = this.#frames.missingBytes;
@@ -160,25 +158,6 @@ export class ClientConnection {
     if (this.#closed) return;
     const passed = this.#pass(rest);
     if (passed < rest.length) this.#read(passed === 0 ? rest : rest.subarray(passed));
-    this.#waitOrReadOn(borrowed);
-  }
-
-  /** Bytes were read straight into the frame that is being put together. */
-  #onFilled(bytes: number): void {
-    if (this.#closed) return;
-    this.#heard(bytes);
-    this.#frames.came(bytes);
-    if (this.#frames.missingBytes > 0) return;
-    this.#serve();
-    this.#waitOrReadOn(true);
-  }
-
-  #heard(bytes: number): void {
-    this.#heardAtMs = performance.now();
-    this.#parts.observer.bytes(this.#parts.settings.name, 'from-client', bytes);
-  }
-
-  #waitOrReadOn(borrowed: boolean): void {
     // Bytes that were not taken yet, or have not left yet, lie in memory that the next read would write over.
     const lent = this.#requests?.lent === true;
     const { unreadBytes } = this.#frames;

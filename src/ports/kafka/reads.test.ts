@@ -80,41 +80,6 @@ test('an accepted socket that is taken over gives every byte, paused and resumed
   await once(server, 'close');
 });
 
-test('bytes are read into the room that the reader offers, each where it belongs', async () => {
-  const all = Buffer.alloc(payload.length);
-  let have = 0;
-  let filled = 0;
-  let chunks = 0;
-  const { server, port } = await listening((accepted) => {
-    const socket = takeOver(accepted, {
-      onBytes(bytes) {
-        chunks += 1;
-        have += bytes.copy(all, have);
-      },
-      onFilled(bytes) {
-        filled += bytes;
-        have += bytes;
-        if (filled % 7 !== 0) return;
-        socket?.pause();
-        setImmediate(() => socket?.resume());
-      },
-      // Now and then none, and of several sizes.
-      room: () => (have % 3 === 0 || have === all.length ? null : all.subarray(have, have + 50_000 + (have % 90_000))),
-    });
-    assert.ok(socket !== null);
-    socket.once('end', () => socket.end('done'));
-    socket.resume();
-  });
-  const client = connect({ host: '127.0.0.1', port });
-  client.resume();
-  client.end(payload);
-  await once(client, 'close');
-  assert.equal(have, payload.length);
-  assert.ok(all.equals(payload));
-  assert.ok(chunks > 1 && filled > payload.length / 4, `${chunks} chunks, ${filled} bytes into room`);
-  server.close();
-});
-
 test('where it is not, chunks come as ever', async () => {
   const { server, port } = await listening((accepted) => {
     readChunks(accepted, {

@@ -25,9 +25,6 @@ export type OnBytes = (bytes: Buffer, borrowed: boolean) => void;
 /** What bytes are handed to; set once it is known, before anything can be read. */
 export interface Reader {
   onBytes: OnBytes;
-  /** Asked after each read: where the next bytes had better be read to, if anywhere. `onFilled` is told of those. */
-  room?: () => Buffer | null;
-  onFilled?: (bytes: number) => void;
 }
 
 /** What a connection reads by. */
@@ -99,19 +96,17 @@ class ReadBuffer {
   readonly #reader: Reader;
   #buffer: Buffer;
   #view: Buffer;
-  /** What the next bytes are read into: the buffer, or room that the reader has offered. */
-  #target: Buffer;
 
   constructor(reader: Reader, bytes: number) {
     this.#reader = reader;
     // Slow: memory of its own, of which the kernel backs only the pages that are written.
-    this.#target = this.#view = this.#buffer = Buffer.allocUnsafeSlow(bytes);
+    this.#view = this.#buffer = Buffer.allocUnsafeSlow(bytes);
   }
 
   /** As `net.connect` takes it. */
   get onread(): { readonly buffer: () => Buffer; readonly callback: (bytes: number) => boolean } {
     return {
-      buffer: () => this.#target,
+      buffer: () => this.#buffer,
       callback: (bytes) => {
         this.read(bytes);
         return true;
@@ -121,21 +116,13 @@ class ReadBuffer {
 
   /** Hands over what was read. @returns another buffer for what comes next, if it takes one */
   read(bytes: number): Buffer | undefined {
-    const target = this.#target;
-    if (target === this.#buffer) this.#handOver(bytes);
-    else this.#reader.onFilled?.(bytes);
-    const next = this.#reader.room?.() ?? this.#buffer;
-    if (next === target) return undefined;
-    return (this.#target = next);
-  }
-
-  #handOver(bytes: number): void {
     const buffer = this.#buffer;
     // Chunks are often of one size, and a view costs more than to look.
     const view = this.#view.length === bytes ? this.#view : (this.#view = buffer.subarray(0, bytes));
     this.#reader.onBytes(view, true);
-    if (bytes < buffer.length || bytes >= readBufferBytesMax) return;
+    if (bytes < buffer.length || bytes >= readBufferBytesMax) return undefined;
     this.#view = this.#buffer = Buffer.allocUnsafeSlow(Math.min(4 * bytes, readBufferBytesMax));
+    return this.#buffer;
   }
 }
 

@@ -19,10 +19,6 @@ function drain(reader: FrameReader): Buffer[] {
   return frames;
 }
 
-function roomOf({ room }: FrameReader): number {
-  return room?.length ?? 0;
-}
-
 test('any chunking of a stream gives the same frames', () => {
   const payloads = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
   const cuts = fc.array(fc.nat({ max: 400 }), { maxLength: 12 });
@@ -47,60 +43,6 @@ test('any chunking of a stream gives the same frames', () => {
     }),
     { numRuns: 500 },
   );
-});
-
-test('large frames of which parts were read straight into their room are the same, and are counted', () => {
-  const payloads = fc.array(fc.nat({ max: 600_000 }), { minLength: 1, maxLength: 5 });
-  const reads = fc.array(fc.integer({ min: 1, max: 300_000 }), { minLength: 1, maxLength: 12 });
-  let throughRoom = 0;
-  fc.assert(
-    fc.property(payloads, reads, (lengths, sizes) => {
-      const given = lengths.map((length, index) => Buffer.alloc(length, index + 1));
-      const stream = Buffer.concat(given.map(framed));
-      const reader = new FrameReader(600_000);
-      const frames: Buffer[] = [];
-      for (let at = 0, turn = 0; at < stream.length; turn += 1) {
-        const { room, bufferedBytes } = reader;
-        const bytes = Math.min(sizes[turn % sizes.length] ?? 1, room?.length ?? Infinity, stream.length - at);
-        const chunk = stream.subarray(at, at + bytes);
-        if (room === null) reader.push(Buffer.from(chunk));
-        else {
-          room.set(chunk);
-          reader.came(bytes);
-          throughRoom += 1;
-        }
-        assert.equal(reader.bufferedBytes, bufferedBytes + bytes);
-        at += bytes;
-        // Copied: the memory of one that was put together serves again.
-        for (let frame = reader.next(); frame !== null; frame = reader.next()) frames.push(Buffer.from(frame));
-        reader.recycle();
-      }
-      assert.ok(frames.length === given.length && frames.every((frame, index) => frame.equals(given[index] ?? frame)));
-      assert.equal(reader.bufferedBytes, 0);
-    }),
-    { numRuns: 100 },
-  );
-  assert.ok(throughRoom > 100);
-});
-
-test('a frame has room to be read into only while it is put together, much of it is to come and nothing waits', () => {
-  const reader = new FrameReader(1_000_000);
-  const wire = framed(Buffer.alloc(600_000));
-  assert.equal(roomOf(reader), 0);
-  reader.push(wire.subarray(0, 1_000));
-  assert.equal(roomOf(reader), 0, 'it was not begun');
-  assert.equal(reader.nextFrame(), null);
-  assert.equal(roomOf(reader), 262_144);
-  reader.came(262_144);
-  reader.push(wire.subarray(263_144, 590_000));
-  assert.equal(roomOf(reader), 0, 'little is to come');
-  reader.push(wire.subarray(590_000));
-  assert.equal(reader.nextFrame()?.length, wire.length);
-  assert.equal(roomOf(reader), 0);
-  reader.push(wire.subarray(0, 1_000));
-  reader.nextFrame();
-  reader.drop();
-  assert.equal(roomOf(reader), 0);
 });
 
 test('a frame within one chunk is a view of it', () => {

@@ -4,9 +4,6 @@ import { ProtocolError } from './protocol-error.ts';
 const sizeBytes = 4;
 /** Largest buffer kept for the next frame that spans chunks. */
 const spareBytesMax = 4_194_304;
-/** What a frame must lack before its own memory is read into, and how much of it is offered for one read. */
-const roomBytesMin = 32_768;
-const roomBytesMax = 262_144;
 
 /** Takes the bytes of one frame as they come, instead of the frame being put together. */
 export interface FrameSink {
@@ -86,22 +83,6 @@ export class FrameReader {
     if (this.#waitingBytes > 0) return 0;
     if (this.#sink !== null) return this.#sinkLeft;
     return this.#partial === null ? 0 : this.#partial.length - this.#filled;
-  }
-
-  /**
-   * Where the frame that is being put together goes on, if it lacks much: what is read there need not be copied. It stands
-   * until the next `push`, `came` or `drop`.
-   */
-  get room(): Buffer | null {
-    const partial = this.#partial;
-    if (partial === null || this.#waitingBytes > 0 || partial.length - this.#filled < roomBytesMin) return null;
-    return partial.subarray(this.#filled, Math.min(partial.length, this.#filled + roomBytesMax));
-  }
-
-  /** So many bytes were read into the room. */
-  came(bytes: number): void {
-    this.#filled += bytes;
-    if (this.#holder !== null) this.#memory?.hold(this.#holder, bytes);
   }
 
   push(chunk: Buffer): void {
