@@ -55,7 +55,13 @@ export const steadyCell: string = `${steady} produce`;
 
 export const tools: readonly Tool[] = [
   { name: 'librdkafka', recordsPerSecond: 100_000, produce: produceWithKcat, consume: consumeWithKcat },
-  { name: 'java', recordsPerSecond: 40_000, produce: produceWithJava, consume: consumeWithJava },
+  {
+    name: 'java',
+    recordsPerSecond: 40_000,
+    warmUpRecordsPerSecond: 200_000,
+    produce: produceWithJava,
+    consume: consumeWithJava,
+  },
   {
     name: steady,
     recordsPerSecond: steadyRate,

@@ -139,7 +139,7 @@ function newTallies(): {
 }
 
 /** The library's own choice of 10 ms wakes an idle process a hundred times a second, more than all else it has to do. */
-const loopTimedEveryMs = 100;
+const loopTimedEveryMs = 500;
 /** Taken from when one timer went off to when the next did, so that they hold its interval beside the lag. */
 const timedLag = /_eventloop_lag_(min|max|mean|p50|p90|p99)_seconds$/;
 
