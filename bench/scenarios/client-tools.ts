@@ -16,7 +16,7 @@ export interface ToolLoad {
   readonly records: number;
   /** That the records are to be spread over, for a tool that keeps a rate. */
   readonly seconds: number;
-  /** As many lines as records. */
+  /** As many lines as records, for a tool that reads them. */
   readonly recordsFile: string;
   /** For SASL PLAIN; `null`: no authentication. */
   readonly credentials: Credentials | null;
@@ -35,6 +35,8 @@ export interface Tool {
   readonly recordsPerSecond: number;
   /** Of the runs before the first round, where a round's own are too few for a runtime to compile what it will run. */
   readonly warmUpRecordsPerSecond?: number;
+  /** Produces the lines of a file. */
+  readonly readsLines?: boolean;
   /** Runs are no shorter; absent: as short as one likes. */
   readonly secondsMin?: number;
   readonly produce: (load: ToolLoad) => Promise<ToolRun>;
@@ -54,11 +56,17 @@ const steady = 'java 2,000/s';
 export const steadyCell: string = `${steady} produce`;
 
 export const tools: readonly Tool[] = [
-  { name: 'librdkafka', recordsPerSecond: 100_000, produce: produceWithKcat, consume: consumeWithKcat },
+  {
+    name: 'librdkafka',
+    recordsPerSecond: 100_000,
+    readsLines: true,
+    produce: produceWithKcat,
+    consume: consumeWithKcat,
+  },
   {
     name: 'java',
     recordsPerSecond: 40_000,
-    warmUpRecordsPerSecond: 200_000,
+    warmUpRecordsPerSecond: 600_000,
     produce: produceWithJava,
     consume: consumeWithJava,
   },

@@ -166,7 +166,7 @@ async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): 
       const seconds = Math.max(options.seconds, tool.secondsMin ?? 0);
       const perSecond = (round < 0 ? tool.warmUpRecordsPerSecond : undefined) ?? tool.recordsPerSecond;
       const records = Math.round(seconds * perSecond);
-      writeRecords(recordsFile, records);
+      if (tool.readsLines === true) writeRecords(recordsFile, records);
       for (let turn = 0; turn < peers.length; turn += 1) {
         const peer = peers[(turn + round + 1) % peers.length];
         if (peer === undefined) continue;
