@@ -26,7 +26,7 @@ let scene: Scene;
 
 before(async () => {
   kafka = await startKafka({ listeners: ['plaintext'] });
-  await kafka.createTopic('payments');
+  await kafka.createTopic('payments', { partitions: 3 });
   relay = await Relay.start(kafka.bootstrap('plaintext'));
   scene = await startScene({
     cluster: kafka,
@@ -42,20 +42,27 @@ after(async () => {
   await kafka?.stop();
 });
 
-function produce(client: WireClient): Buffer {
-  const records = batchOf([randomBytes(valueBytes)]);
+function produce(client: WireClient, partitions: readonly number[] = [0]): Buffer {
+  const partitionData = partitions.map((index) => ({ index, records: batchOf([randomBytes(valueBytes)]) }));
   return client.frame('Produce', version, {
     acks: 1,
     timeoutMs: 10_000,
-    topicData: [{ name: 'payments', partitionData: [{ index: 0, records }] }],
+    topicData: [{ name: 'payments', partitionData }],
+  });
+}
+
+/** By partition, in the order of the answer. */
+async function offsetsOf(client: WireClient): Promise<(readonly [index: number, offset: bigint])[]> {
+  const { message } = await client.answer('Produce', version);
+  return (message.responses[0]?.partitionResponses ?? []).map(({ index, errorCode, baseOffset }) => {
+    assert.equal(errorCode, 0);
+    return [index, baseOffset];
   });
 }
 
 async function offsetOf(client: WireClient): Promise<bigint | undefined> {
-  const { message } = await client.answer('Produce', version);
-  const partition = message.responses[0]?.partitionResponses[0];
-  assert.equal(partition?.errorCode, 0);
-  return partition?.baseOffset;
+  const [first] = await offsetsOf(client);
+  return first?.[1];
 }
 
 async function hasSent(bytes: number): Promise<void> {
@@ -87,5 +94,50 @@ test('behind a request that was put together the next goes on before it has come
     client.write(all.subarray(middle, at + 2 * frameBytes));
   }
   for (let index = 0; index < frames.length; index += 1) assert.equal(await offsetOf(client), BigInt(index + 1));
+  client.close();
+});
+
+test('a request for several partitions goes on as soon as all of them are known', async () => {
+  const client = await WireClient.connect(scene.bootstrap);
+  await client.authenticate(await scene.idp.token('alice'));
+  // What is written to a partition for the first time is decided when it is there whole.
+  client.write(produce(client, [1, 2]));
+  assert.deepEqual(
+    new Map(await offsetsOf(client)),
+    new Map([
+      [1, 0n],
+      [2, 0n],
+    ]),
+  );
+
+  const sentBytes = relay.sentBytes;
+  const frame = produce(client, [1, 2]);
+  const inTheLast = Math.floor(0.75 * frame.length);
+  const inTheFirst = Math.floor(0.25 * frame.length);
+  client.write(frame.subarray(0, inTheLast));
+  await hasSent(sentBytes + inTheLast);
+  client.write(frame.subarray(inTheLast));
+  assert.deepEqual(
+    new Map(await offsetsOf(client)),
+    new Map([
+      [1, 1n],
+      [2, 1n],
+    ]),
+  );
+
+  // Of the second partition nothing is known yet: nothing may go on.
+  const next = produce(client, [1, 2]);
+  const before = relay.sentBytes;
+  client.write(next.subarray(0, inTheFirst));
+  await sleep(100);
+  assert.equal(relay.sentBytes, before);
+  client.write(next.subarray(inTheFirst));
+  assert.deepEqual(
+    new Map(await offsetsOf(client)),
+    new Map([
+      [1, 2n],
+      [2, 2n],
+    ]),
+  );
   client.close();
 });

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { batches, isControl, isTransactional } from './batch-header.ts';
 import { decodeRequest, decodeRequestHeader, decodeResponse, encodeRequest, encodeResponse } from './messages.ts';
 import { ProduceAnswerGlance, ProduceGlance } from './produce-glance.ts';
+import { ProtocolError } from './protocol-error.ts';
 import { buildBatch } from './record-batch.ts';
 import { goldenPayloads } from './testing/golden.ts';
 import { fuzzIterations, fuzzSeed, Mutator } from './testing/mutation.ts';
@@ -137,22 +138,50 @@ test('a topic without partitions is nobody to pass by: no rule is asked about it
   }
 });
 
-test('the beginning of a request is enough where all that is missing belongs to its only partition', () => {
+test('the beginning of a request is enough where all that is missing belongs to its last partition', () => {
   for (const version of versions) {
-    const payload = request(version, one);
-    const tail = version >= 9 ? 3 : 0;
-    const needed = payload.length - tail - batch(4).length + 61;
-    for (let there = 0; there < payload.length; there += 1) {
-      const seen = glanced(payload, there);
-      if (there < needed) assert.equal(seen, null, `v${version}: ${there} of ${payload.length}`);
-      else assert.deepEqual(seen, decoded(payload), `v${version}: ${there} of ${payload.length}`);
+    for (const [topics, records] of [
+      [one, 4],
+      [many, 6],
+    ] as const) {
+      const payload = request(version, topics);
+      const tail = version >= 9 ? 3 : 0;
+      const needed = payload.length - tail - batch(records).length + 61;
+      for (let there = 0; there < payload.length; there += 1) {
+        const seen = glanced(payload, there);
+        if (there < needed) assert.equal(seen, null, `v${version}: ${there} of ${payload.length}`);
+        else assert.deepEqual(seen, decoded(payload), `v${version}: ${there} of ${payload.length}`);
+      }
+      // Another partition may hide behind a length that is too short for the frame.
+      const longer = Buffer.concat([payload, Buffer.alloc(40)]);
+      for (let there = needed; there < payload.length; there += 1) assert.equal(glanced(longer, there), null);
     }
-    const several = request(version, many);
-    for (let there = 0; there < several.length; there += 1) assert.equal(glanced(several, there), null);
-    // A second partition may hide behind a length that is too short for the frame.
-    const longer = Buffer.concat([payload, Buffer.alloc(40)]);
-    for (let there = needed; there < payload.length; there += 1) assert.equal(glanced(longer, there), null);
   }
+});
+
+test('the beginning of a damaged request tells what the decoder reads from the whole, or nothing', () => {
+  const mutator = new Mutator(fuzzSeed);
+  let seen = 0;
+  for (const version of versions) {
+    const payload = request(version, many);
+    for (let left = fuzzIterations * 20; left > 0; left -= 1) {
+      const damaged = mutator.mutate(payload);
+      // What has not come is of the last batch, or of the tags behind it.
+      const facts = glanced(damaged, damaged.length - 4);
+      if (facts === null) continue;
+      let whole: Fact[] | null;
+      try {
+        whole = decoded(damaged);
+      } catch (error) {
+        // No broker reads it either: what is wrong came after all that was glanced at.
+        assert.ok(error instanceof ProtocolError);
+        continue;
+      }
+      seen += 1;
+      assert.deepEqual(facts, whole, `v${version}, seed ${fuzzSeed}, ${damaged.toString('hex')}`);
+    }
+  }
+  assert.ok(seen > 50, `only ${seen} were seen`);
 });
 
 test('of damaged requests a glance sees what the decoder reads, or nothing', () => {

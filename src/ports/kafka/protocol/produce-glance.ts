@@ -43,7 +43,7 @@ export class ProduceGlance extends PartitionList {
 
   /**
    * @param start where the payload, its header first, begins, and `end` where it ends
-   * @param there how far `bytes` goes: before `end` it has to show the whole request but its only partition's records
+   * @param there how far `bytes` goes: before `end` it has to show the whole request but its last partition's records
    */
   read(bytes: Buffer, start: number, end: number, there: number): boolean {
     const { reader } = this;
@@ -77,9 +77,9 @@ export class ProduceGlance extends PartitionList {
       const key = reader.topicKey(this.version >= topicIdsFrom, flexible);
       let partitions = reader.length(flexible);
       if (partitions === 0) reader.usual = false;
-      const only = topics === 1 && partitions === 1 && this.count === 0;
       for (; partitions > 0 && reader.usual; partitions -= 1) {
-        if (this.#partition(bytes, key, flexible, only ? end - (flexible ? tailTagBytes : 0) : -1)) return;
+        const last = topics === 1 && partitions === 1;
+        if (this.#partition(bytes, key, flexible, last ? end - (flexible ? tailTagBytes : 0) : -1)) return;
       }
       reader.noTags(flexible);
     }
@@ -87,10 +87,10 @@ export class ProduceGlance extends PartitionList {
   }
 
   /**
-   * @param onlyEnd where the records of a request's only partition end; -1 where there are more
+   * @param lastEnd where the records of a request's last partition end; -1 where more follow
    * @returns true where the rest of the request has not come, and need not
    */
-  #partition(bytes: Buffer, key: string, flexible: boolean, onlyEnd: number): boolean {
+  #partition(bytes: Buffer, key: string, flexible: boolean, lastEnd: number): boolean {
     const { reader, count } = this;
     if (count === glancePartitionsMax) reader.usual = false;
     const index = reader.int32();
@@ -102,7 +102,7 @@ export class ProduceGlance extends PartitionList {
     this.partitions[count] = index;
     this.bytes[count] = length;
     this.count = count + 1;
-    if (from + length === onlyEnd && !reader.sees(length + (flexible ? tailTagBytes : 0))) return true;
+    if (from + length === lastEnd && !reader.sees(length + (flexible ? tailTagBytes : 0))) return true;
     reader.skip(length);
     reader.noTags(flexible);
     return false;
