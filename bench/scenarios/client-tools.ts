@@ -35,6 +35,8 @@ export interface Tool {
   readonly recordsPerSecond: number;
   /** Of the runs before the first round, where a round's own are too few for a runtime to compile what it will run. */
   readonly warmUpRecordsPerSecond?: number;
+  /** Where a run is short: so many for each peer in every round, since one says little. */
+  readonly runsPerRound?: number;
   /** Produces the lines of a file. */
   readonly readsLines?: boolean;
   /** Runs are no shorter; absent: as short as one likes. */
@@ -59,6 +61,7 @@ export const tools: readonly Tool[] = [
   {
     name: 'librdkafka',
     recordsPerSecond: 100_000,
+    runsPerRound: 3,
     readsLines: true,
     produce: produceWithKcat,
     consume: consumeWithKcat,

@@ -153,13 +153,15 @@ async function startPeers({ folder, kafka, idp, relayPort }: Behind, notes: stri
   return peers;
 }
 
-/** Each run has a topic of its own, which is produced to, then consumed from by the same kind of client, then deleted. */
-async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): Promise<Sample[]> {
-  const recordsFile = join(folder, 'records.txt');
+async function rounds(ground: Ground, options: BenchOptions): Promise<Sample[]> {
+  const recordsFile = join(ground.folder, 'records.txt');
   const samples: Sample[] = [];
   const taking = tools.filter(({ name }) => name.includes(options.only));
-  const ways = taking.reduce((total, { consume }) => total + (consume === null ? 1 : 2), 0);
-  const runs = options.rounds * ways * peers.length;
+  const ways = taking.reduce(
+    (sum, { consume, runsPerRound = 1 }) => sum + runsPerRound * (consume === null ? 1 : 2),
+    0,
+  );
+  const total = options.rounds * ways * ground.peers.length;
   // A broker's first megabytes are its slowest, and a proxy's too: a round before the first does not count.
   for (let round = -1; round < options.rounds; round += 1) {
     for (const tool of taking) {
@@ -167,23 +169,41 @@ async function rounds({ folder, kafka, peers }: Ground, options: BenchOptions): 
       const perSecond = (round < 0 ? tool.warmUpRecordsPerSecond : undefined) ?? tool.recordsPerSecond;
       const records = Math.round(seconds * perSecond);
       if (tool.readsLines === true) writeRecords(recordsFile, records);
-      for (let turn = 0; turn < peers.length; turn += 1) {
-        const peer = peers[(turn + round + 1) % peers.length];
-        if (peer === undefined) continue;
-        const bootstrap = `127.0.0.1:${peer.port}`;
-        const load = { bootstrap, records, seconds, recordsFile, credentials: peer.credentials };
-        const both = await bothWays(kafka, tool, peer, round, load);
-        for (const sample of both)
-          say(
-            round < 0
-              ? `warm-up ${sample.cell} ${peer.name}`
-              : progress(sample, samples.length + both.indexOf(sample) + 1, runs),
-          );
-        if (round >= 0) samples.push(...both);
+      const load = { records, seconds, recordsFile };
+      if (round < 0) {
+        await everyPeer(ground, tool, round, load, ({ cell, peer }) => say(`warm-up ${cell} ${peer}`));
+        continue;
+      }
+      const runs = tool.runsPerRound ?? 1;
+      for (let again = 0; again < runs; again += 1) {
+        await everyPeer(ground, tool, round * runs + again, load, (sample) => {
+          samples.push(sample);
+          say(progress(sample, samples.length, total));
+        });
       }
     }
   }
   return samples;
+}
+
+/**
+ * Each run has a topic of its own, which is produced to, then consumed from by the same kind of client, then deleted.
+ *
+ * @param round what ratios are taken within; the order of the peers turns with it
+ */
+async function everyPeer(
+  { kafka, peers }: Ground,
+  tool: Tool,
+  round: number,
+  load: Pick<ToolLoad, 'records' | 'seconds' | 'recordsFile'>,
+  onSample: (sample: Sample) => void,
+): Promise<void> {
+  for (let turn = 0; turn < peers.length; turn += 1) {
+    const peer = peers[(turn + round + 1) % peers.length];
+    if (peer === undefined) continue;
+    const to = { ...load, bootstrap: `127.0.0.1:${peer.port}`, credentials: peer.credentials };
+    for (const sample of await bothWays(kafka, tool, peer, round, to)) onSample(sample);
+  }
 }
 
 /** A produce that is made again has a new topic; what consumes reads the last one. */
